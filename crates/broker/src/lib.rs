@@ -1,0 +1,1 @@
+//! The broker: handlers, replicas, controller, coordinators, metadata and purgatory.

@@ -1,0 +1,1 @@
+//! Clients: producer, consumer, admin and keeper client.

@@ -1,0 +1,1 @@
+//! The effects: sockets, sendfile, threads, timers, the real disk, metrics.

@@ -1,0 +1,1 @@
+//! The simulator: production code on a simulated network, disk and clock, from one seed.
