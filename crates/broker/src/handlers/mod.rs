@@ -1,0 +1,1 @@
+//! One file per API: what it serves, which versions, and how it deviates.
