@@ -1,26 +1,81 @@
 //! What a user of the keeper asks and is told, free of any wire form: the seam between the broker's control plane (pure), the
 //! keeper client (effects) and the simulator.
 
-use crate::proto::{Acl, ErrorCode, Stat};
+use crate::proto::{self, ErrorCode, Stat};
 
 /// One operation on the tree. Paths are absolute, without the client's chroot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeeperOp {
-    Create { path: String, data: Option<Vec<u8>>, acl: Vec<Acl>, mode: CreateMode },
-    Delete { path: String, version: i32 },
+    Create {
+        path: String,
+        data: Option<Vec<u8>>,
+        acl: Vec<AclEntry>,
+        mode: CreateMode,
+    },
+    Delete {
+        path: String,
+        version: i32,
+    },
     /// `version` -1 matches any.
-    SetData { path: String, data: Option<Vec<u8>>, version: i32 },
-    GetData { path: String, watch: bool },
-    Exists { path: String, watch: bool },
-    GetChildren { path: String, watch: bool },
-    GetAcl { path: String },
-    SetAcl { path: String, acl: Vec<Acl>, version: i32 },
+    SetData {
+        path: String,
+        data: Option<Vec<u8>>,
+        version: i32,
+    },
+    GetData {
+        path: String,
+        watch: bool,
+    },
+    Exists {
+        path: String,
+        watch: bool,
+    },
+    GetChildren {
+        path: String,
+        watch: bool,
+    },
+    GetAcl {
+        path: String,
+    },
+    SetAcl {
+        path: String,
+        acl: Vec<AclEntry>,
+        version: i32,
+    },
     /// Only inside [`KeeperOp::Multi`].
-    Check { path: String, version: i32 },
+    Check {
+        path: String,
+        version: i32,
+    },
     /// All or nothing.
     Multi(Vec<KeeperOp>),
     /// Reads after it see every write acknowledged before it.
-    Sync { path: String },
+    Sync {
+        path: String,
+    },
+}
+
+/// Who may do what: an entry of an access control list, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclEntry {
+    /// Bits of [`proto::perms`].
+    pub perms: i32,
+    pub scheme: String,
+    pub id: String,
+}
+
+impl AclEntry {
+    /// Everybody may do everything.
+    #[must_use]
+    pub fn open() -> Vec<Self> {
+        vec![Self::from(&proto::OPEN_ACL)]
+    }
+}
+
+impl From<&proto::Acl<'_>> for AclEntry {
+    fn from(acl: &proto::Acl<'_>) -> Self {
+        Self { perms: acl.perms, scheme: acl.id.scheme.to_owned(), id: acl.id.id.to_owned() }
+    }
 }
 
 /// The kind of a new znode.
@@ -39,12 +94,24 @@ pub enum CreateMode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeeperReply {
     /// The path as created (sequential modes append to it).
-    Created { path: String, stat: Stat },
+    Created {
+        path: String,
+        stat: Stat,
+    },
     Deleted,
     Stat(Stat),
-    Data { data: Option<Vec<u8>>, stat: Stat },
-    Children { children: Vec<String>, stat: Stat },
-    Acl { acl: Vec<Acl>, stat: Stat },
+    Data {
+        data: Option<Vec<u8>>,
+        stat: Stat,
+    },
+    Children {
+        children: Vec<String>,
+        stat: Stat,
+    },
+    Acl {
+        acl: Vec<AclEntry>,
+        stat: Stat,
+    },
     Checked,
     /// One for each operation of the multi, in its order.
     Multi(Vec<KeeperReply>),
@@ -72,14 +139,25 @@ pub type KeeperResult = Result<KeeperReply, KeeperError>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeeperEvent {
     /// A session is there: fresh (`resumed` false) or the old one on a new connection. `session_id` as in the ConnectResponse.
-    Connected { session_id: i64, resumed: bool },
+    Connected {
+        session_id: i64,
+        resumed: bool,
+    },
     Disconnected,
     /// The session is over: its ephemerals are gone, a new session is needed.
     Expired,
-    NodeCreated { path: String },
-    NodeDeleted { path: String },
-    NodeDataChanged { path: String },
-    NodeChildrenChanged { path: String },
+    NodeCreated {
+        path: String,
+    },
+    NodeDeleted {
+        path: String,
+    },
+    NodeDataChanged {
+        path: String,
+    },
+    NodeChildrenChanged {
+        path: String,
+    },
 }
 
 impl KeeperError {
