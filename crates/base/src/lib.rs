@@ -5,9 +5,11 @@
 
 pub mod checksum;
 pub mod disk;
+pub mod disk_suite;
 pub mod hash;
 pub mod ids;
 pub mod limits;
 pub mod random;
+pub mod sim_disk;
 pub mod time;
 pub mod varint;
