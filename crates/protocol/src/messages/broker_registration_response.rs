@@ -1,0 +1,58 @@
+// Made by `cargo xtask generate` from the tables in `reference/`; change those, or the generator.
+use std::ops::RangeInclusive;
+
+use crate::api_key::ApiKey;
+use crate::error::{DecodeError, EncodeError};
+use crate::message::{Message, Response};
+use crate::reader::Reader;
+use crate::writer::Writer;
+
+/// `BrokerRegistrationResponse`: response of API 62, versions 0 to 4.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrokerRegistrationResponse {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub broker_epoch: i64,
+}
+
+impl Default for BrokerRegistrationResponse {
+    fn default() -> Self {
+        Self { throttle_time_ms: 0, error_code: 0, broker_epoch: -1 }
+    }
+}
+
+impl BrokerRegistrationResponse {
+    fn read(r: &mut Reader<'_>, _version: i16) -> Result<Self, DecodeError> {
+        let this = Self { throttle_time_ms: r.i32()?, error_code: r.i16()?, broker_epoch: r.i64()? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, _version: i16) {
+        w.i32(self.throttle_time_ms);
+        w.i16(self.error_code);
+        w.i64(self.broker_epoch);
+        w.no_tags();
+    }
+}
+
+impl<'a> Message<'a> for BrokerRegistrationResponse {
+    const NAME: &'static str = "BrokerRegistrationResponse";
+    const VERSIONS: RangeInclusive<i16> = 0..=4;
+    const FIRST_FLEXIBLE: i16 = 0;
+
+    fn decode(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        r.begin(Self::NAME, version, (0, 4), Self::FIRST_FLEXIBLE)?;
+        Self::read(r, version)
+    }
+
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        w.begin(Self::NAME, version, (0, 4), Self::FIRST_FLEXIBLE)?;
+        self.write(w, version);
+        w.end()
+    }
+}
+
+impl<'a> Response<'a> for BrokerRegistrationResponse {
+    const KEY: ApiKey = ApiKey::BrokerRegistration;
+}

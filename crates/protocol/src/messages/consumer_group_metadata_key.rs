@@ -1,0 +1,54 @@
+// Made by `cargo xtask generate` from the tables in `reference/`; change those, or the generator.
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use crate::error::{DecodeError, EncodeError};
+use crate::message::Message;
+use crate::reader::Reader;
+use crate::types::Str;
+use crate::writer::Writer;
+
+/// `ConsumerGroupMetadataKey`: coordinator-key of record type 3, versions 0 to 0.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct ConsumerGroupMetadataKey<'a> {
+    pub group_id: Str<'a>,
+}
+
+impl<'a> ConsumerGroupMetadataKey<'a> {
+    fn read(r: &mut Reader<'a>, _version: i16) -> Result<Self, DecodeError> {
+        let this = Self { group_id: r.string()? };
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, _version: i16) {
+        w.string(&self.group_id);
+    }
+
+    /// The same, holding its own bytes.
+    #[must_use]
+    pub fn into_owned(self) -> ConsumerGroupMetadataKey<'static> {
+        ConsumerGroupMetadataKey { group_id: Cow::Owned(self.group_id.into_owned()) }
+    }
+}
+
+impl<'a> Message<'a> for ConsumerGroupMetadataKey<'a> {
+    const NAME: &'static str = "ConsumerGroupMetadataKey";
+    const VERSIONS: RangeInclusive<i16> = 0..=0;
+    const FIRST_FLEXIBLE: i16 = i16::MAX;
+
+    fn decode(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        r.begin(Self::NAME, version, (0, 0), Self::FIRST_FLEXIBLE)?;
+        Self::read(r, version)
+    }
+
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        w.begin(Self::NAME, version, (0, 0), Self::FIRST_FLEXIBLE)?;
+        self.write(w, version);
+        w.end()
+    }
+}
+
+impl ConsumerGroupMetadataKey<'_> {
+    /// The number by which a record says that it is of this type.
+    pub const RECORD_TYPE: i16 = 3;
+}

@@ -1,0 +1,116 @@
+// Made by `cargo xtask generate` from the tables in `reference/`; change those, or the generator.
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use crate::api_key::ApiKey;
+use crate::error::{DecodeError, EncodeError};
+use crate::message::{Message, Response};
+use crate::reader::Reader;
+use crate::types::Str;
+use crate::writer::Writer;
+
+/// `DeleteRecordsResponse`: response of API 21, versions 0 to 2.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct DeleteRecordsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub topics: Vec<DeleteRecordsTopicResult<'a>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct DeleteRecordsTopicResult<'a> {
+    pub name: Str<'a>,
+    pub partitions: Vec<DeleteRecordsPartitionResult>,
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct DeleteRecordsPartitionResult {
+    pub partition_index: i32,
+    pub low_watermark: i64,
+    pub error_code: i16,
+}
+
+impl<'a> DeleteRecordsResponse<'a> {
+    fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        let this =
+            Self { throttle_time_ms: r.i32()?, topics: r.array(|r| DeleteRecordsTopicResult::read(r, version))? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, version: i16) {
+        w.i32(self.throttle_time_ms);
+        w.array_len(self.topics.len());
+        for item in &self.topics {
+            item.write(w, version);
+        }
+        w.no_tags();
+    }
+
+    /// The same, holding its own bytes.
+    #[must_use]
+    pub fn into_owned(self) -> DeleteRecordsResponse<'static> {
+        DeleteRecordsResponse {
+            throttle_time_ms: self.throttle_time_ms,
+            topics: self.topics.into_iter().map(DeleteRecordsTopicResult::into_owned).collect(),
+        }
+    }
+}
+
+impl<'a> DeleteRecordsTopicResult<'a> {
+    fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        let this = Self { name: r.string()?, partitions: r.array(|r| DeleteRecordsPartitionResult::read(r, version))? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, version: i16) {
+        w.string(&self.name);
+        w.array_len(self.partitions.len());
+        for item in &self.partitions {
+            item.write(w, version);
+        }
+        w.no_tags();
+    }
+
+    /// The same, holding its own bytes.
+    #[must_use]
+    pub fn into_owned(self) -> DeleteRecordsTopicResult<'static> {
+        DeleteRecordsTopicResult { name: Cow::Owned(self.name.into_owned()), partitions: self.partitions }
+    }
+}
+
+impl DeleteRecordsPartitionResult {
+    fn read(r: &mut Reader<'_>, _version: i16) -> Result<Self, DecodeError> {
+        let this = Self { partition_index: r.i32()?, low_watermark: r.i64()?, error_code: r.i16()? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, _version: i16) {
+        w.i32(self.partition_index);
+        w.i64(self.low_watermark);
+        w.i16(self.error_code);
+        w.no_tags();
+    }
+}
+
+impl<'a> Message<'a> for DeleteRecordsResponse<'a> {
+    const NAME: &'static str = "DeleteRecordsResponse";
+    const VERSIONS: RangeInclusive<i16> = 0..=2;
+    const FIRST_FLEXIBLE: i16 = 2;
+
+    fn decode(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        r.begin(Self::NAME, version, (0, 2), Self::FIRST_FLEXIBLE)?;
+        Self::read(r, version)
+    }
+
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        w.begin(Self::NAME, version, (0, 2), Self::FIRST_FLEXIBLE)?;
+        self.write(w, version);
+        w.end()
+    }
+}
+
+impl<'a> Response<'a> for DeleteRecordsResponse<'a> {
+    const KEY: ApiKey = ApiKey::DeleteRecords;
+}

@@ -1,0 +1,52 @@
+// Made by `cargo xtask generate` from the tables in `reference/`; change those, or the generator.
+use std::ops::RangeInclusive;
+
+use crate::api_key::ApiKey;
+use crate::error::{DecodeError, EncodeError};
+use crate::message::{Message, Response};
+use crate::reader::Reader;
+use crate::writer::Writer;
+
+/// `HeartbeatResponse`: response of API 12, versions 0 to 4.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct HeartbeatResponse {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+}
+
+impl HeartbeatResponse {
+    fn read(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+        let this = Self { throttle_time_ms: if version >= 1 { r.i32()? } else { 0 }, error_code: r.i16()? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, version: i16) {
+        if version >= 1 {
+            w.i32(self.throttle_time_ms);
+        }
+        w.i16(self.error_code);
+        w.no_tags();
+    }
+}
+
+impl<'a> Message<'a> for HeartbeatResponse {
+    const NAME: &'static str = "HeartbeatResponse";
+    const VERSIONS: RangeInclusive<i16> = 0..=4;
+    const FIRST_FLEXIBLE: i16 = 4;
+
+    fn decode(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        r.begin(Self::NAME, version, (0, 4), Self::FIRST_FLEXIBLE)?;
+        Self::read(r, version)
+    }
+
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        w.begin(Self::NAME, version, (0, 4), Self::FIRST_FLEXIBLE)?;
+        self.write(w, version);
+        w.end()
+    }
+}
+
+impl<'a> Response<'a> for HeartbeatResponse {
+    const KEY: ApiKey = ApiKey::Heartbeat;
+}

@@ -1,0 +1,109 @@
+// Made by `cargo xtask generate` from the tables in `reference/`; change those, or the generator.
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use ottla_base::ids::Uuid;
+
+use crate::api_key::ApiKey;
+use crate::error::{DecodeError, EncodeError};
+use crate::message::{Message, Request};
+use crate::reader::Reader;
+use crate::types::Str;
+use crate::writer::Writer;
+
+/// `InitializeShareGroupStateRequest`: request of API 83, versions 0 to 0.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct InitializeShareGroupStateRequest<'a> {
+    pub group_id: Str<'a>,
+    pub topics: Vec<InitializeStateData>,
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct InitializeStateData {
+    pub topic_id: Uuid,
+    pub partitions: Vec<PartitionData>,
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct PartitionData {
+    pub partition: i32,
+    pub state_epoch: i32,
+    pub start_offset: i64,
+}
+
+impl<'a> InitializeShareGroupStateRequest<'a> {
+    fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        let this = Self { group_id: r.string()?, topics: r.array(|r| InitializeStateData::read(r, version))? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, version: i16) {
+        w.string(&self.group_id);
+        w.array_len(self.topics.len());
+        for item in &self.topics {
+            item.write(w, version);
+        }
+        w.no_tags();
+    }
+
+    /// The same, holding its own bytes.
+    #[must_use]
+    pub fn into_owned(self) -> InitializeShareGroupStateRequest<'static> {
+        InitializeShareGroupStateRequest { group_id: Cow::Owned(self.group_id.into_owned()), topics: self.topics }
+    }
+}
+
+impl InitializeStateData {
+    fn read(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+        let this = Self { topic_id: r.uuid()?, partitions: r.array(|r| PartitionData::read(r, version))? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, version: i16) {
+        w.uuid(&self.topic_id);
+        w.array_len(self.partitions.len());
+        for item in &self.partitions {
+            item.write(w, version);
+        }
+        w.no_tags();
+    }
+}
+
+impl PartitionData {
+    fn read(r: &mut Reader<'_>, _version: i16) -> Result<Self, DecodeError> {
+        let this = Self { partition: r.i32()?, state_epoch: r.i32()?, start_offset: r.i64()? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, _version: i16) {
+        w.i32(self.partition);
+        w.i32(self.state_epoch);
+        w.i64(self.start_offset);
+        w.no_tags();
+    }
+}
+
+impl<'a> Message<'a> for InitializeShareGroupStateRequest<'a> {
+    const NAME: &'static str = "InitializeShareGroupStateRequest";
+    const VERSIONS: RangeInclusive<i16> = 0..=0;
+    const FIRST_FLEXIBLE: i16 = 0;
+
+    fn decode(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        r.begin(Self::NAME, version, (0, 0), Self::FIRST_FLEXIBLE)?;
+        Self::read(r, version)
+    }
+
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        w.begin(Self::NAME, version, (0, 0), Self::FIRST_FLEXIBLE)?;
+        self.write(w, version);
+        w.end()
+    }
+}
+
+impl<'a> Request<'a> for InitializeShareGroupStateRequest<'a> {
+    const KEY: ApiKey = ApiKey::InitializeShareGroupState;
+    type Response<'r> = crate::messages::InitializeShareGroupStateResponse<'r>;
+}

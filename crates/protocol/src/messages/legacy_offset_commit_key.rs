@@ -1,0 +1,62 @@
+// Made by `cargo xtask generate` from the tables in `reference/`; change those, or the generator.
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use crate::error::{DecodeError, EncodeError};
+use crate::message::Message;
+use crate::reader::Reader;
+use crate::types::Str;
+use crate::writer::Writer;
+
+/// `LegacyOffsetCommitKey`: coordinator-key of record type 0, versions 0 to 0.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct LegacyOffsetCommitKey<'a> {
+    pub group: Str<'a>,
+    pub topic: Str<'a>,
+    pub partition: i32,
+}
+
+impl<'a> LegacyOffsetCommitKey<'a> {
+    fn read(r: &mut Reader<'a>, _version: i16) -> Result<Self, DecodeError> {
+        let this = Self { group: r.string()?, topic: r.string()?, partition: r.i32()? };
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, _version: i16) {
+        w.string(&self.group);
+        w.string(&self.topic);
+        w.i32(self.partition);
+    }
+
+    /// The same, holding its own bytes.
+    #[must_use]
+    pub fn into_owned(self) -> LegacyOffsetCommitKey<'static> {
+        LegacyOffsetCommitKey {
+            group: Cow::Owned(self.group.into_owned()),
+            topic: Cow::Owned(self.topic.into_owned()),
+            partition: self.partition,
+        }
+    }
+}
+
+impl<'a> Message<'a> for LegacyOffsetCommitKey<'a> {
+    const NAME: &'static str = "LegacyOffsetCommitKey";
+    const VERSIONS: RangeInclusive<i16> = 0..=0;
+    const FIRST_FLEXIBLE: i16 = i16::MAX;
+
+    fn decode(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        r.begin(Self::NAME, version, (0, 0), Self::FIRST_FLEXIBLE)?;
+        Self::read(r, version)
+    }
+
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        w.begin(Self::NAME, version, (0, 0), Self::FIRST_FLEXIBLE)?;
+        self.write(w, version);
+        w.end()
+    }
+}
+
+impl LegacyOffsetCommitKey<'_> {
+    /// The number by which a record says that it is of this type.
+    pub const RECORD_TYPE: i16 = 0;
+}

@@ -1,0 +1,107 @@
+// Made by `cargo xtask generate` from the tables in `reference/`; change those, or the generator.
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use ottla_base::ids::Uuid;
+
+use crate::api_key::ApiKey;
+use crate::error::{DecodeError, EncodeError};
+use crate::message::{Message, Request};
+use crate::reader::Reader;
+use crate::types::Str;
+use crate::writer::Writer;
+
+/// `ReadShareGroupStateSummaryRequest`: request of API 87, versions 0 to 1.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct ReadShareGroupStateSummaryRequest<'a> {
+    pub group_id: Str<'a>,
+    pub topics: Vec<ReadStateSummaryData>,
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct ReadStateSummaryData {
+    pub topic_id: Uuid,
+    pub partitions: Vec<PartitionData>,
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct PartitionData {
+    pub partition: i32,
+    pub leader_epoch: i32,
+}
+
+impl<'a> ReadShareGroupStateSummaryRequest<'a> {
+    fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        let this = Self { group_id: r.string()?, topics: r.array(|r| ReadStateSummaryData::read(r, version))? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, version: i16) {
+        w.string(&self.group_id);
+        w.array_len(self.topics.len());
+        for item in &self.topics {
+            item.write(w, version);
+        }
+        w.no_tags();
+    }
+
+    /// The same, holding its own bytes.
+    #[must_use]
+    pub fn into_owned(self) -> ReadShareGroupStateSummaryRequest<'static> {
+        ReadShareGroupStateSummaryRequest { group_id: Cow::Owned(self.group_id.into_owned()), topics: self.topics }
+    }
+}
+
+impl ReadStateSummaryData {
+    fn read(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+        let this = Self { topic_id: r.uuid()?, partitions: r.array(|r| PartitionData::read(r, version))? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, version: i16) {
+        w.uuid(&self.topic_id);
+        w.array_len(self.partitions.len());
+        for item in &self.partitions {
+            item.write(w, version);
+        }
+        w.no_tags();
+    }
+}
+
+impl PartitionData {
+    fn read(r: &mut Reader<'_>, _version: i16) -> Result<Self, DecodeError> {
+        let this = Self { partition: r.i32()?, leader_epoch: r.i32()? };
+        r.skip_tags()?;
+        Ok(this)
+    }
+
+    fn write(&self, w: &mut Writer, _version: i16) {
+        w.i32(self.partition);
+        w.i32(self.leader_epoch);
+        w.no_tags();
+    }
+}
+
+impl<'a> Message<'a> for ReadShareGroupStateSummaryRequest<'a> {
+    const NAME: &'static str = "ReadShareGroupStateSummaryRequest";
+    const VERSIONS: RangeInclusive<i16> = 0..=1;
+    const FIRST_FLEXIBLE: i16 = 0;
+
+    fn decode(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        r.begin(Self::NAME, version, (0, 1), Self::FIRST_FLEXIBLE)?;
+        Self::read(r, version)
+    }
+
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        w.begin(Self::NAME, version, (0, 1), Self::FIRST_FLEXIBLE)?;
+        self.write(w, version);
+        w.end()
+    }
+}
+
+impl<'a> Request<'a> for ReadShareGroupStateSummaryRequest<'a> {
+    const KEY: ApiKey = ApiKey::ReadShareGroupStateSummary;
+    type Response<'r> = crate::messages::ReadShareGroupStateSummaryResponse<'r>;
+}

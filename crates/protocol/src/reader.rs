@@ -1,0 +1,336 @@
+//! Reading the primitive types of the protocol from a frame, without copying.
+//!
+//! Nothing here trusts a length: a string, array or tagged field that claims more than the frame holds is an error
+//! before anything is allocated for it.
+
+use std::borrow::Cow;
+
+use ottla_base::ids::Uuid;
+use ottla_base::limits;
+use ottla_base::varint::{self, VarintError};
+
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::types::{Blob, Records, Str};
+
+/// A position in a frame. Errors leave it anywhere.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Whether the message being read is of a flexible version (KIP-482): compact lengths, tagged fields.
+    pub(crate) flexible: bool,
+    message: &'static str,
+}
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// The tagged fields at the end of a struct, while they are being read.
+pub(crate) struct Tags {
+    left: u32,
+    previous: Option<u32>,
+    end: usize,
+}
+
+impl<'a> Reader<'a> {
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, flexible: false, message: "frame" }
+    }
+
+    /// Bytes read so far.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Bytes not read yet.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// The bytes not read yet.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    /// An error when bytes are left.
+    pub fn finish(&self) -> Result<()> {
+        if self.remaining() == 0 { Ok(()) } else { Err(self.error(DecodeErrorKind::TrailingBytes)) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn error(&self, kind: DecodeErrorKind) -> DecodeError {
+        DecodeError { kind, message: self.message, offset: self.at }
+    }
+
+    /// Starts a message: what follows is read by the rules of `version`.
+    pub(crate) fn begin(
+        &mut self,
+        message: &'static str,
+        version: i16,
+        range: (i16, i16),
+        flexible: i16,
+    ) -> Result<()> {
+        self.message = message;
+        self.flexible = version >= flexible;
+        if version < range.0 || version > range.1 {
+            return Err(self.error(DecodeErrorKind::UnsupportedVersion));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+        match self.bytes[self.at..].get(..len) {
+            Some(bytes) => {
+                self.at += len;
+                Ok(bytes)
+            }
+            None => Err(self.error(DecodeErrorKind::Truncated)),
+        }
+    }
+
+    #[inline]
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N]> {
+        match self.bytes[self.at..].first_chunk::<N>() {
+            Some(bytes) => {
+                self.at += N;
+                Ok(*bytes)
+            }
+            None => Err(self.error(DecodeErrorKind::Truncated)),
+        }
+    }
+
+    #[inline]
+    pub fn bool(&mut self) -> Result<bool> {
+        Ok(self.fixed::<1>()?[0] != 0)
+    }
+
+    #[inline]
+    pub fn i8(&mut self) -> Result<i8> {
+        self.fixed().map(i8::from_be_bytes)
+    }
+
+    #[inline]
+    pub fn i16(&mut self) -> Result<i16> {
+        self.fixed().map(i16::from_be_bytes)
+    }
+
+    #[inline]
+    pub fn i32(&mut self) -> Result<i32> {
+        self.fixed().map(i32::from_be_bytes)
+    }
+
+    #[inline]
+    pub fn i64(&mut self) -> Result<i64> {
+        self.fixed().map(i64::from_be_bytes)
+    }
+
+    #[inline]
+    pub fn u16(&mut self) -> Result<u16> {
+        self.fixed().map(u16::from_be_bytes)
+    }
+
+    #[inline]
+    pub fn u32(&mut self) -> Result<u32> {
+        self.fixed().map(u32::from_be_bytes)
+    }
+
+    #[inline]
+    pub fn f64(&mut self) -> Result<f64> {
+        self.fixed().map(f64::from_be_bytes)
+    }
+
+    #[inline]
+    pub fn uuid(&mut self) -> Result<Uuid> {
+        self.fixed().map(Uuid)
+    }
+
+    /// An unsigned varint.
+    #[inline]
+    pub fn varint(&mut self) -> Result<u32> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u32::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u32> {
+        match varint::read_u32(self.rest()) {
+            Ok((value, len)) => {
+                self.at += len;
+                Ok(value)
+            }
+            Err(VarintError::Truncated) => Err(self.error(DecodeErrorKind::Truncated)),
+            Err(VarintError::TooLong) => Err(self.error(DecodeErrorKind::VarintTooLong)),
+        }
+    }
+
+    /// The compact form of a length: one more than it, 0 for null.
+    #[inline]
+    fn compact_len(&mut self) -> Result<Option<usize>> {
+        Ok(self.varint()?.checked_sub(1).map(|len| len as usize))
+    }
+
+    fn checked_len(&self, len: i64) -> Result<Option<usize>> {
+        match len {
+            -1 => Ok(None),
+            0.. if len as u64 <= self.remaining() as u64 => Ok(Some(len as usize)),
+            _ => Err(self.error(DecodeErrorKind::BadLength)),
+        }
+    }
+
+    #[inline]
+    fn string_len(&mut self) -> Result<Option<usize>> {
+        if self.flexible {
+            self.compact_len()
+        } else {
+            let len = self.i16()?;
+            self.checked_len(i64::from(len))
+        }
+    }
+
+    #[inline]
+    fn long_len(&mut self) -> Result<Option<usize>> {
+        if self.flexible {
+            self.compact_len()
+        } else {
+            let len = self.i32()?;
+            self.checked_len(i64::from(len))
+        }
+    }
+
+    fn text(&mut self, len: usize) -> Result<Str<'a>> {
+        let bytes = self.take(len)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Cow::Borrowed(text)),
+            Err(_) => Err(self.error(DecodeErrorKind::NotUtf8)),
+        }
+    }
+
+    pub fn nullable_string(&mut self) -> Result<Option<Str<'a>>> {
+        match self.string_len()? {
+            Some(len) => self.text(len).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub fn string(&mut self) -> Result<Str<'a>> {
+        match self.string_len()? {
+            Some(len) => self.text(len),
+            None => Err(self.error(DecodeErrorKind::UnexpectedNull)),
+        }
+    }
+
+    /// A string with a two-byte length, whatever the version.
+    pub fn legacy_nullable_string(&mut self) -> Result<Option<Str<'a>>> {
+        let flexible = std::mem::replace(&mut self.flexible, false);
+        let text = self.nullable_string();
+        self.flexible = flexible;
+        text
+    }
+
+    pub fn nullable_bytes(&mut self) -> Result<Option<Blob<'a>>> {
+        match self.long_len()? {
+            Some(len) => self.take(len).map(|bytes| Some(Cow::Borrowed(bytes))),
+            None => Ok(None),
+        }
+    }
+
+    pub fn bytes(&mut self) -> Result<Blob<'a>> {
+        match self.long_len()? {
+            Some(len) => self.take(len).map(Cow::Borrowed),
+            None => Err(self.error(DecodeErrorKind::UnexpectedNull)),
+        }
+    }
+
+    /// Records as they are, or null.
+    pub fn records(&mut self) -> Result<Option<Records<'a>>> {
+        Ok(self.nullable_bytes()?.map(Records::Bytes))
+    }
+
+    /// An array's length. Every element has at least one byte, so a count above the bytes left is a lie.
+    fn array_len(&mut self) -> Result<Option<usize>> {
+        match self.long_len()? {
+            Some(len) if len > self.remaining() => Err(self.error(DecodeErrorKind::BadLength)),
+            len => Ok(len),
+        }
+    }
+
+    fn elements<T>(&mut self, len: usize, read: impl Fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        let mut elements = Vec::with_capacity(len.min(limits::ARRAY_PREALLOCATION));
+        for _ in 0..len {
+            elements.push(read(self)?);
+        }
+        Ok(elements)
+    }
+
+    pub(crate) fn array<T>(&mut self, read: impl Fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        match self.array_len()? {
+            Some(len) => self.elements(len, read),
+            None => Err(self.error(DecodeErrorKind::UnexpectedNull)),
+        }
+    }
+
+    pub(crate) fn nullable_array<T>(&mut self, read: impl Fn(&mut Self) -> Result<T>) -> Result<Option<Vec<T>>> {
+        match self.array_len()? {
+            Some(len) => self.elements(len, read).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The byte before a nullable struct: negative for null.
+    pub(crate) fn is_present(&mut self) -> Result<bool> {
+        Ok(self.i8()? >= 0)
+    }
+
+    /// Starts the tagged fields at the end of a struct: none of them in a version that is not flexible.
+    pub(crate) fn tags(&mut self) -> Result<Tags> {
+        let left = if self.flexible { self.varint()? } else { 0 };
+        Ok(Tags { left, previous: None, end: self.at })
+    }
+
+    /// The next tag, its bytes coming next; `None` after the last. Checks that the one before was read to its end.
+    pub(crate) fn next_tag(&mut self, tags: &mut Tags) -> Result<Option<u32>> {
+        if tags.previous.is_some() && self.at != tags.end {
+            return Err(self.error(DecodeErrorKind::BadTaggedField));
+        }
+        if tags.left == 0 {
+            return Ok(None);
+        }
+        tags.left -= 1;
+        let tag = self.varint()?;
+        if tags.previous.is_some_and(|previous| previous >= tag) {
+            return Err(self.error(DecodeErrorKind::BadTaggedField));
+        }
+        let len = self.varint()? as usize;
+        if len > self.remaining() {
+            return Err(self.error(DecodeErrorKind::BadLength));
+        }
+        tags.previous = Some(tag);
+        tags.end = self.at + len;
+        Ok(Some(tag))
+    }
+
+    /// Passes over the current tagged field, which this version doesn't know.
+    pub(crate) fn skip_tag(&mut self, tags: &Tags) {
+        self.at = tags.end;
+    }
+
+    /// Passes over all tagged fields of a struct that knows none.
+    pub(crate) fn skip_tags(&mut self) -> Result<()> {
+        if self.flexible {
+            let mut tags = self.tags()?;
+            while self.next_tag(&mut tags)?.is_some() {
+                self.skip_tag(&tags);
+            }
+        }
+        Ok(())
+    }
+}
