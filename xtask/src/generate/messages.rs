@@ -306,7 +306,10 @@ impl Context<'_> {
         match condition(nullable, versions).as_str() {
             "" => {}
             "false" => drop(writeln!(out, "if {value}.is_none() {{ w.null_field(\"{label}\"); }}")),
-            when => drop(writeln!(out, "if {value}.is_none() && !({when}) {{ w.null_field(\"{label}\"); }}")),
+            _ => {
+                let not = negation(nullable, versions);
+                let _ = writeln!(out, "if {value}.is_none() && {not} {{ w.null_field(\"{label}\"); }}");
+            }
         }
         out += &match &field.ty {
             Type::String if field.never_flexible => format!("w.legacy_nullable_string({value}.as_deref());"),

@@ -76,7 +76,7 @@ impl<'a> DeletableTopicResult<'a> {
     }
 
     fn write(&self, w: &mut Writer, version: i16) {
-        if self.name.is_none() && !(version >= 6) {
+        if self.name.is_none() && version < 6 {
             w.null_field("DeletableTopicResult.name");
         }
         w.nullable_string(self.name.as_deref());

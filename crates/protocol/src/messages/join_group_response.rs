@@ -72,7 +72,7 @@ impl<'a> JoinGroupResponse<'a> {
         if version >= 7 {
             w.nullable_string(self.protocol_type.as_deref());
         }
-        if self.protocol_name.is_none() && !(version >= 7) {
+        if self.protocol_name.is_none() && version < 7 {
             w.null_field("JoinGroupResponse.protocol_name");
         }
         w.nullable_string(self.protocol_name.as_deref());

@@ -60,7 +60,7 @@ impl<'a> MetadataRequest<'a> {
     }
 
     fn write(&self, w: &mut Writer, version: i16) {
-        if self.topics.is_none() && !(version >= 1) {
+        if self.topics.is_none() && version < 1 {
             w.null_field("MetadataRequest.topics");
         }
         w.nullable_array_len(self.topics.as_ref().map(Vec::len));
@@ -111,7 +111,7 @@ impl<'a> MetadataRequestTopic<'a> {
         if version >= 10 {
             w.uuid(&self.topic_id);
         }
-        if self.name.is_none() && !(version >= 10) {
+        if self.name.is_none() && version < 10 {
             w.null_field("MetadataRequestTopic.name");
         }
         w.nullable_string(self.name.as_deref());

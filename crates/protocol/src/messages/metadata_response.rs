@@ -202,7 +202,7 @@ impl<'a> MetadataResponseTopic<'a> {
 
     fn write(&self, w: &mut Writer, version: i16) {
         w.i16(self.error_code);
-        if self.name.is_none() && !(version >= 12) {
+        if self.name.is_none() && version < 12 {
             w.null_field("MetadataResponseTopic.name");
         }
         w.nullable_string(self.name.as_deref());

@@ -80,7 +80,7 @@ impl<'a> OffsetFetchRequest<'a> {
             w.unsupported("OffsetFetchRequest.group_id");
         }
         if version <= 7 {
-            if self.topics.is_none() && !(version >= 2) {
+            if self.topics.is_none() && version < 2 {
                 w.null_field("OffsetFetchRequest.topics");
             }
             w.nullable_array_len(self.topics.as_ref().map(Vec::len));
