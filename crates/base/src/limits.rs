@@ -11,3 +11,18 @@ pub const MESSAGE_DEPTH: usize = 16;
 /// Most bytes that one compressed batch may become when it is opened for validation or compaction, whatever its header
 /// says: stops a decompression bomb. Kafka's largest batch is bounded by `max.message.bytes` on the wire only.
 pub const DECOMPRESSED_BATCH_BYTES: usize = 256 << 20;
+
+/// Largest answer that the keeper client takes: the children of a node with a million of them fit; the server's own
+/// bound (`jute.maxbuffer`, 1 MiB) holds for requests only.
+pub const KEEPER_ANSWER_BYTES: usize = 64 << 20;
+
+/// Most requests that the keeper client has on the wire at once; the rest waits in the caller's queue. The server stops
+/// reading at as many (`globalOutstandingLimit`).
+pub const KEEPER_REQUESTS_IN_FLIGHT: usize = 1_000;
+
+/// Most requests that wait on partitions or for time to pass at once. A connection has one at most, so this is reached only
+/// by as many connections; beyond it a request is answered with what there is.
+pub const WAITING_REQUESTS: usize = 200_000;
+
+/// Most partitions that one fetch session remembers: as many as a client would name in one request of 100 MB.
+pub const FETCH_SESSION_PARTITIONS: usize = 1_000_000;
