@@ -1,1 +1,3 @@
 //! Clients: producer, consumer, admin and keeper client.
+
+pub mod keeper_client;

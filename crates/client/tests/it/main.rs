@@ -1,0 +1,3 @@
+//! The clients against servers that misbehave, on loopback.
+
+mod keeper;
