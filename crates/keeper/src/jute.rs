@@ -213,10 +213,10 @@ impl<'a, T: Jute<'a>> Jute<'a> for Vec<T> {
 
 /// Declares a record: a struct whose encoding is its fields in order.
 macro_rules! record {
-    ($($(#[$meta:meta])* $name:ident $(<$lt:lifetime>)? { $($field:ident : $type:ty),* $(,)? })*) => { $(
+    ($($(#[$meta:meta])* $name:ident $(<$lt:lifetime>)? { $($(#[$field_meta:meta])* $field:ident : $type:ty),* $(,)? })*) => { $(
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, Default)]
-        pub struct $name $(<$lt>)? { $(pub $field: $type),* }
+        pub struct $name $(<$lt>)? { $($(#[$field_meta])* pub $field: $type),* }
 
         record!(@impl $name [$($lt)?] $($field: $type),*);
     )* };
