@@ -26,3 +26,7 @@ pub const WAITING_REQUESTS: usize = 200_000;
 
 /// Most partitions that one fetch session remembers: as many as a client would name in one request of 100 MB.
 pub const FETCH_SESSION_PARTITIONS: usize = 1_000_000;
+
+/// Memory that all large requests under way may take together when `queued.max.request.bytes` does not say: five of the
+/// largest that `socket.request.max.bytes` allows by default. One more may finish arriving beyond it.
+pub const REQUEST_BYTES_IN_FLIGHT: usize = 512 << 20;

@@ -3,6 +3,18 @@
 //! Everything below this crate is pure; here the clock is read, bytes move and threads run. Nothing here decides what an
 //! answer says.
 
+mod buffers;
+pub mod clock;
+pub mod connection;
+mod frame_reader;
+mod frame_writer;
+pub mod listener;
+pub mod metrics;
 pub mod real_disk;
+pub mod runtime;
 #[doc(hidden)]
 pub mod scratch;
+pub mod socket_server;
+mod transport;
+
+pub use frame_reader::FrameError;
