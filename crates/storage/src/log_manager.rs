@@ -1,0 +1,483 @@
+//! All logs of a broker, in its log directories.
+//!
+//! The work of background threads (retention, flushing, checkpoints, cleaning) is offered as plain functions; who calls
+//! them, and when, is the server's to decide. No function holds the map of logs while it does I/O.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ottla_base::disk::{Disk, DiskLock, OpenMode};
+use ottla_base::ids::{TopicPartition, Uuid};
+use ottla_base::time::Now;
+use parking_lot::{Mutex, RwLock};
+
+use crate::checkpoint::{self, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE};
+use crate::config::{LogConfig, ManagerConfig};
+use crate::error::StorageError;
+use crate::folder::remove_if_there;
+use crate::log::{Log, SharedLog};
+use crate::log_dir::{self, CLEAN_SHUTDOWN_FILE, LOCK_FILE, LogDir, LogDirName};
+use crate::log_loader::{self, LoadHints};
+
+/// Why the log directories can't be used at all.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Another process has the directory.
+    Locked(PathBuf),
+    /// The same partition lies in two directories.
+    Duplicate { topic_partition: TopicPartition, first: PathBuf, second: PathBuf },
+    /// Not one directory works.
+    AllOffline(StorageError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked(dir) => {
+                write!(f, "{} is locked by another process; stop that one, or point log.dirs elsewhere", dir.display())
+            }
+            Self::Duplicate { topic_partition, first, second } => write!(
+                f,
+                "{topic_partition} is in {} and in {}; remove the one that is out of date",
+                first.display(),
+                second.display()
+            ),
+            Self::AllOffline(e) => write!(f, "no log directory works: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Settings of a topic, by its name.
+pub type ConfigOf<'a> = &'a (dyn Fn(&str) -> Arc<LogConfig> + Sync);
+
+/// One log to open, found in a directory. Independent of the others, so threads may share them out.
+#[derive(Debug)]
+pub struct LoadTask {
+    dir: Arc<LogDir>,
+    name: String,
+    topic_partition: TopicPartition,
+    is_future: bool,
+    hints: LoadHints,
+}
+
+/// A directory for `DescribeLogDirs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDirInfo {
+    pub path: PathBuf,
+    /// Why it is offline.
+    pub error: Option<StorageError>,
+    /// Bytes of the file system; -1 when unknown.
+    pub total_bytes: i64,
+    pub usable_bytes: i64,
+    pub logs: Vec<LogSize>,
+}
+
+/// A log in [`LogDirInfo`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSize {
+    pub topic_partition: TopicPartition,
+    pub size: u64,
+    /// Records this log lacks: of a future one against the current one's end, of a current one below the high watermark.
+    pub offset_lag: i64,
+    pub is_future: bool,
+}
+
+/// A folder renamed to `-delete`.
+#[derive(Debug)]
+struct PendingDelete {
+    due_ms: u64,
+    dir: Arc<LogDir>,
+    path: PathBuf,
+}
+
+pub struct LogManager {
+    dirs: Vec<Arc<LogDir>>,
+    locks: Mutex<Vec<Box<dyn DiskLock>>>,
+    config: ManagerConfig,
+    pub(crate) logs: RwLock<BTreeMap<TopicPartition, SharedLog>>,
+    future_logs: RwLock<BTreeMap<TopicPartition, SharedLog>>,
+    pending_deletes: Mutex<Vec<PendingDelete>>,
+    /// One log is made at a time, so that the choice of directory and the map agree.
+    creation: Mutex<()>,
+}
+
+impl fmt::Debug for LogManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogManager")
+            .field("dirs", &self.dirs)
+            .field("logs", &self.logs.read().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl LogManager {
+    /// Makes and locks the directories. One that fails is offline; only a locked one, or none left, is an error.
+    pub fn open(disk: Arc<dyn Disk>, dirs: &[PathBuf], config: ManagerConfig) -> Result<Self, OpenError> {
+        let mut opened = Vec::new();
+        let mut locks = Vec::new();
+        let mut failure = None;
+        for path in dirs {
+            let dir = LogDir::new(path, disk.clone());
+            match disk.create_dir_all(path).and_then(|()| disk.lock(&path.join(LOCK_FILE))) {
+                Ok(lock) => locks.push(lock),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(OpenError::Locked(path.clone())),
+                Err(e) => failure = Some(dir.fail("open the log directory", &e)),
+            }
+            opened.push(dir);
+        }
+        if let Some(e) = failure.filter(|_| opened.iter().all(|d| d.is_offline())) {
+            return Err(OpenError::AllOffline(e));
+        }
+        Ok(Self {
+            dirs: opened,
+            locks: Mutex::new(locks),
+            config,
+            logs: RwLock::default(),
+            future_logs: RwLock::default(),
+            pending_deletes: Mutex::default(),
+            creation: Mutex::new(()),
+        })
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &ManagerConfig {
+        &self.config
+    }
+
+    #[must_use]
+    pub fn dirs(&self) -> &[Arc<LogDir>] {
+        &self.dirs
+    }
+
+    /// The directories that work.
+    pub fn live_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
+        self.dirs.iter().filter(|d| !d.is_offline())
+    }
+
+    /// Opens all logs, one after the other.
+    pub fn load(&self, config_of: ConfigOf<'_>, now: Now) -> Result<(), OpenError> {
+        for task in self.plan_load(now)? {
+            self.run_load(&task, config_of, now);
+        }
+        self.finish_load()
+    }
+
+    /// Lists the logs to open. From here on a stop counts as unclean until [`Self::close`].
+    pub fn plan_load(&self, now: Now) -> Result<Vec<LoadTask>, OpenError> {
+        let mut tasks = Vec::new();
+        for dir in self.live_dirs() {
+            let found = dir.guard("list the log directory", || self.plan_dir(dir, now));
+            tasks.extend(found.unwrap_or_default());
+        }
+        let mut seen: BTreeMap<&TopicPartition, &LoadTask> = BTreeMap::new();
+        for task in tasks.iter().filter(|t| !t.is_future) {
+            if let Some(other) = seen.insert(&task.topic_partition, task) {
+                return Err(OpenError::Duplicate {
+                    topic_partition: task.topic_partition.clone(),
+                    first: other.dir.path().to_owned(),
+                    second: task.dir.path().to_owned(),
+                });
+            }
+        }
+        Ok(tasks)
+    }
+
+    fn plan_dir(&self, dir: &Arc<LogDir>, now: Now) -> io::Result<Vec<LoadTask>> {
+        let disk = dir.disk().as_ref();
+        let marker = dir.path().join(CLEAN_SHUTDOWN_FILE);
+        let clean = disk.exists(&marker)?;
+        if clean {
+            remove_if_there(disk, &marker)?;
+            disk.sync_dir(dir.path())?;
+        }
+        let read = |file: &str| checkpoint::read_offsets(disk, &dir.path().join(file));
+        let (recovery, starts, watermarks) =
+            (read(RECOVERY_POINT_FILE)?, read(LOG_START_FILE)?, read(HIGH_WATERMARK_FILE)?);
+        let mut tasks = Vec::new();
+        for entry in disk.list(dir.path())?.into_iter().filter(|e| e.is_dir) {
+            let (topic_partition, is_future) = match LogDirName::parse(&entry.name) {
+                Some(LogDirName::Current(tp)) => (tp, false),
+                Some(LogDirName::Future(tp)) => (tp, true),
+                Some(LogDirName::Deleted(_)) => {
+                    let path = dir.path().join(&entry.name);
+                    self.pending_deletes.lock().push(PendingDelete { due_ms: now.mono_ms(), dir: dir.clone(), path });
+                    continue;
+                }
+                Some(LogDirName::Stray(tp)) => {
+                    tracing::warn!(partition = %tp, folder = entry.name, "a stray log is left alone; remove it when done");
+                    continue;
+                }
+                None => {
+                    tracing::warn!(dir = %dir.path().display(), folder = entry.name, "not a log's folder; ignoring it");
+                    continue;
+                }
+            };
+            let of = |offsets: &Offsets| offsets.get(&topic_partition).copied().unwrap_or(0);
+            let hints = LoadHints {
+                recovery_point: of(&recovery),
+                log_start_offset: of(&starts),
+                high_watermark: of(&watermarks),
+                clean,
+            };
+            tasks.push(LoadTask { dir: dir.clone(), name: entry.name, topic_partition, is_future, hints });
+        }
+        Ok(tasks)
+    }
+
+    /// Opens one log; a failure takes its directory offline.
+    pub fn run_load(&self, task: &LoadTask, config_of: ConfigOf<'_>, now: Now) {
+        let config = config_of(&task.topic_partition.topic);
+        let expiration_ms = self.config.producer_id_expiration_ms;
+        let loaded = task.dir.guard(&format!("load {}", task.name), || {
+            log_loader::load(
+                &task.dir,
+                &task.name,
+                task.topic_partition.clone(),
+                config,
+                task.hints,
+                expiration_ms,
+                now,
+            )
+        });
+        if let Ok(log) = loaded {
+            let map = if task.is_future { &self.future_logs } else { &self.logs };
+            map.write().insert(task.topic_partition.clone(), Arc::new(Mutex::new(log)));
+        }
+    }
+
+    /// After all tasks ran: an error when no directory is left.
+    pub fn finish_load(&self) -> Result<(), OpenError> {
+        match self.dirs.iter().find_map(|d| d.check().err()) {
+            Some(e) if self.live_dirs().next().is_none() => Err(OpenError::AllOffline(e)),
+            _ => Ok(()),
+        }
+    }
+
+    #[must_use]
+    pub fn get_log(&self, tp: &TopicPartition) -> Option<SharedLog> {
+        self.logs.read().get(tp).cloned()
+    }
+
+    /// The replica of `tp` that moves to another directory.
+    #[must_use]
+    pub fn get_future_log(&self, tp: &TopicPartition) -> Option<SharedLog> {
+        self.future_logs.read().get(tp).cloned()
+    }
+
+    /// All logs, by partition.
+    #[must_use]
+    pub fn all_logs(&self) -> Vec<(TopicPartition, SharedLog)> {
+        self.logs.read().iter().map(|(tp, log)| (tp.clone(), log.clone())).collect()
+    }
+
+    /// The log of `tp`; made in the live directory with the fewest logs when missing.
+    pub fn get_or_create_log(
+        &self,
+        tp: &TopicPartition,
+        topic_id: Option<Uuid>,
+        config: Arc<LogConfig>,
+        now: Now,
+    ) -> Result<SharedLog, StorageError> {
+        let _one_at_a_time = self.creation.lock();
+        if let Some(log) = self.get_log(tp) {
+            return Ok(log);
+        }
+        let dir = self.emptiest_dir()?;
+        let log = dir.guard(&format!("make the log of {tp}"), || {
+            let expiration_ms = self.config.producer_id_expiration_ms;
+            log_loader::create(&dir, &log_dir::log_dir_name(tp), tp.clone(), topic_id, config, expiration_ms, now)
+        })?;
+        tracing::info!(partition = %tp, dir = %dir.path().display(), "made a log");
+        let log = Arc::new(Mutex::new(log));
+        self.logs.write().insert(tp.clone(), log.clone());
+        Ok(log)
+    }
+
+    fn emptiest_dir(&self) -> Result<Arc<LogDir>, StorageError> {
+        let mut live: Vec<(usize, &Arc<LogDir>)> = self.live_dirs().map(|d| (0, d)).collect();
+        if live.len() > 1 {
+            for (_, log) in self.all_logs() {
+                let dir = log.lock().log_dir().clone();
+                if let Some((count, _)) = live.iter_mut().find(|(_, d)| Arc::ptr_eq(d, &dir)) {
+                    *count += 1;
+                }
+            }
+        }
+        match live.into_iter().min_by_key(|(count, _)| *count) {
+            Some((_, dir)) => Ok(dir.clone()),
+            None => {
+                Err(self.dirs.iter().find_map(|d| d.check().err()).expect("no directory is live, so one is offline"))
+            }
+        }
+    }
+
+    /// Takes a log away: its folder is renamed now and removed after `file.delete.delay.ms`. `unique` is random. False
+    /// when there is no such log.
+    #[doc(alias = "asyncDelete")]
+    pub fn delete_log(&self, tp: &TopicPartition, unique: Uuid, now: Now) -> Result<bool, StorageError> {
+        let Some(log) = self.logs.write().remove(tp) else { return Ok(false) };
+        let mut log = log.lock();
+        log.rename_folder(&log_dir::delete_dir_name(tp, unique))?;
+        log.close_for_good();
+        let delay_ms = u64::try_from(log.config().file_delete_delay_ms).unwrap_or(0);
+        let due_ms = now.mono_ms().saturating_add(delay_ms);
+        let (dir, path) = (log.log_dir().clone(), log.folder_path());
+        self.pending_deletes.lock().push(PendingDelete { due_ms, dir, path });
+        tracing::info!(partition = %tp, "took the log away; its files go later");
+        Ok(true)
+    }
+
+    /// Removes folders and segments whose deletion is due; gives their number.
+    pub fn run_deletions(&self, now: Now) -> usize {
+        let due: Vec<PendingDelete> = {
+            let mut pending = self.pending_deletes.lock();
+            let (due, later) = std::mem::take(&mut *pending).into_iter().partition(|p| p.due_ms <= now.mono_ms());
+            *pending = later;
+            due
+        };
+        let mut count = 0;
+        for delete in due {
+            let removed =
+                delete.dir.guard("remove a deleted log", || match delete.dir.disk().remove_dir_all(&delete.path) {
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+                    other => other,
+                });
+            count += usize::from(removed.is_ok());
+        }
+        for (_, log) in self.all_logs() {
+            count += log.lock().run_deletions(now).unwrap_or(0);
+        }
+        count
+    }
+
+    /// Gives all logs of `topic` new settings.
+    pub fn update_config(&self, topic: &str, config: &Arc<LogConfig>) {
+        for map in [&self.logs, &self.future_logs] {
+            for (_, log) in map.read().iter().filter(|(tp, _)| &*tp.topic == topic) {
+                log.lock().set_config(config.clone());
+            }
+        }
+    }
+
+    /// Drops what retention no longer keeps, in all logs that the cleaner doesn't own; gives the number of segments.
+    pub fn run_retention(&self, now: Now) -> usize {
+        let mut dropped = 0;
+        for (_, log) in self.all_logs() {
+            dropped += log.lock().run_retention(now).unwrap_or(0);
+        }
+        dropped
+    }
+
+    /// Forgets idle producers in all logs.
+    pub fn remove_expired_producers(&self, now: Now) {
+        for (_, log) in self.all_logs() {
+            log.lock().remove_expired_producers(now);
+        }
+    }
+
+    /// Syncs the logs whose `flush.ms` has passed since their last flush.
+    #[doc(alias = "flushDirtyLogs")]
+    pub fn flush_dirty(&self, now: Now) {
+        for (_, log) in self.all_logs() {
+            let due = {
+                let log = log.lock();
+                now.wall_ms.saturating_sub(log.last_flush_ms()) >= log.config().flush_ms
+            };
+            if due {
+                let _ = flush_log(&log, now); // the directory is offline then, and says so to everyone
+            }
+        }
+    }
+
+    fn checkpoint(&self, file: &str, offset: impl Fn(&Log) -> i64) {
+        let logs = self.all_logs();
+        for dir in self.live_dirs() {
+            let mut offsets = Offsets::new();
+            for (tp, log) in &logs {
+                let log = log.lock();
+                if Arc::ptr_eq(log.log_dir(), dir) {
+                    offsets.insert(tp.clone(), offset(&log));
+                }
+            }
+            let path = dir.path().join(file);
+            let _ =
+                dir.guard(&format!("write {file}"), || checkpoint::write_offsets(dir.disk().as_ref(), &path, &offsets));
+        }
+    }
+
+    /// Writes `recovery-point-offset-checkpoint`.
+    pub fn checkpoint_recovery_points(&self) {
+        self.checkpoint(RECOVERY_POINT_FILE, Log::recovery_point);
+    }
+
+    /// Writes `log-start-offset-checkpoint`.
+    pub fn checkpoint_log_start_offsets(&self) {
+        self.checkpoint(LOG_START_FILE, Log::log_start_offset);
+    }
+
+    /// Writes `replication-offset-checkpoint`.
+    pub fn checkpoint_high_watermarks(&self) {
+        self.checkpoint(HIGH_WATERMARK_FILE, Log::high_watermark);
+    }
+
+    /// Sizes of all logs, by directory.
+    #[must_use]
+    pub fn describe_log_dirs(&self) -> Vec<LogDirInfo> {
+        let mut infos: Vec<LogDirInfo> = self.dirs.iter().map(describe_dir).collect();
+        for (map, is_future) in [(&self.logs, false), (&self.future_logs, true)] {
+            let logs: Vec<SharedLog> = map.read().values().cloned().collect();
+            for log in logs {
+                let log = log.lock();
+                let Some(info) = infos.iter_mut().find(|i| i.path == log.log_dir().path()) else { continue };
+                let offset_lag = if is_future { 0 } else { (log.high_watermark() - log.log_end_offset()).max(0) };
+                let topic_partition = log.topic_partition().clone();
+                info.logs.push(LogSize { topic_partition, size: log.size(), offset_lag, is_future });
+            }
+        }
+        infos
+    }
+
+    /// A clean stop: syncs and closes all logs, writes the checkpoints and the marker. `broker_epoch` goes into the marker.
+    pub fn close(&self, broker_epoch: i64, now: Now) {
+        for (_, log) in self.all_logs() {
+            let _ = log.lock().close(now); // the directory is offline then, and gets no marker
+        }
+        self.checkpoint_recovery_points();
+        self.checkpoint_log_start_offsets();
+        self.checkpoint_high_watermarks();
+        for dir in self.live_dirs() {
+            let _ = dir.guard("write the clean shutdown marker", || {
+                let file = dir.disk().open(&dir.path().join(CLEAN_SHUTDOWN_FILE), OpenMode::Truncate)?;
+                file.write_all_at(format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}").as_bytes(), 0)?;
+                file.sync_data()?;
+                dir.disk().sync_dir(dir.path())
+            });
+        }
+        self.locks.lock().clear();
+    }
+}
+
+fn describe_dir(dir: &Arc<LogDir>) -> LogDirInfo {
+    let error = dir.check().err();
+    let space = if error.is_none() { dir.disk().space(dir.path()).ok() } else { None };
+    LogDirInfo {
+        path: dir.path().to_owned(),
+        error,
+        total_bytes: space.map_or(-1, |s| i64::try_from(s.total).unwrap_or(i64::MAX)),
+        usable_bytes: space.map_or(-1, |s| i64::try_from(s.usable).unwrap_or(i64::MAX)),
+        logs: Vec::new(),
+    }
+}
+
+/// Syncs everything appended to `log` so far, without holding its mutex while the disk works.
+pub fn flush_log(log: &SharedLog, now: Now) -> Result<(), StorageError> {
+    let Some(job) = log.lock().start_flush()? else { return Ok(()) };
+    job.run()?;
+    log.lock().finish_flush(&job, now);
+    Ok(())
+}
