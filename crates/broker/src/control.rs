@@ -52,8 +52,6 @@ pub enum LocalRequest {
     /// Create these topics with the default settings: a client asked for their metadata, or a coordinator needs its
     /// internal topic. `done` runs when they can be led, or with the reason why not.
     CreateTopics { names: Vec<String>, done: Option<LocalDone> },
-    /// A block of producer ids is used up: fetch the next one.
-    AllocateProducerIds { done: LocalDone },
     /// The local metadata cache took in an UpdateMetadata.
     MetadataChanged,
     /// A log directory failed; its partitions here need other leaders.
@@ -79,7 +77,17 @@ pub enum ControlOutput {
     Send { tag: Tag, broker_id: i32, endpoint: (String, u16), api_key: ApiKey, api_version: i16, request: Frame },
     /// Open a new keeper session: the old one expired.
     NewKeeperSession,
-    /// Registered and told of its partitions: the broker serves clients from now on.
+    /// Who this broker is; comes once, before [`Self::Registered`]. The driver writes both into the `meta.properties` of
+    /// every log directory that has none.
+    Identity { cluster_id: String, broker_id: i32 },
+    /// This broker is in the cluster under this epoch (the czxid of its registration); requests of a controller to an
+    /// older one are stale. Comes again after a session was lost.
+    Registered { broker_epoch: i64 },
+    /// [`crate::config::SharedConfig`] has other settings for the topic: its open logs take them from there.
+    TopicConfigChanged { topic: String },
+    /// [`crate::config::SharedConfig`] has other settings for the broker: all that it feeds takes them from there.
+    BrokerConfigChanged,
+    /// Registered and told of its partitions: the broker serves clients from now on. Comes once.
     Ready,
     /// The process cannot go on; one line with the remedy.
     Fatal(String),

@@ -1,6 +1,6 @@
 //! How a handler answers.
 
-use ottla_protocol::{ApiKey, EncodeError, Frame, Message};
+use ottla_protocol::{ApiKey, EncodeError, Frame, Response};
 
 /// What became of a request.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct Responder {
 
 impl Responder {
     /// Encodes `response` for the request's version and sends it.
-    pub fn send<'a>(self, response: &impl Message<'a>) {
+    pub fn send<'a>(self, response: &impl Response<'a>) {
         let reply = encode_response(self.api_key, self.api_version, self.correlation_id, response);
         self.sink.reply(reply);
     }
@@ -55,8 +55,8 @@ impl std::fmt::Debug for Responder {
 }
 
 /// A whole answer frame; a response that its version can't carry is our own mistake, and closes the connection.
-pub(crate) fn encode_response<'a>(key: ApiKey, version: i16, correlation_id: i32, response: &impl Message<'a>) -> Reply {
-    match ottla_protocol::response_frame(key, version, correlation_id, response) {
+pub(crate) fn encode_response<'a>(key: ApiKey, version: i16, correlation_id: i32, response: &impl Response<'a>) -> Reply {
+    match ottla_protocol::response_frame(correlation_id, response, version) {
         Ok(frame) => Reply::Now(frame),
         Err(error) => close_unencodable(key, version, &error),
     }

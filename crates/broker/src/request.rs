@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ottla_base::time::Now;
-use ottla_protocol::{ApiKey, Message};
+use ottla_protocol::{ApiKey, Response};
 
 use crate::reply::{Reply, ReplySink, Responder, encode_response};
 
@@ -35,7 +35,7 @@ pub struct RequestContext<'a> {
 
 impl<'a> RequestContext<'a> {
     /// Answers now.
-    pub fn reply<'m>(&self, response: &impl Message<'m>) -> Reply {
+    pub fn reply<'m>(&self, response: &impl Response<'m>) -> Reply {
         encode_response(self.api_key, self.api_version, self.correlation_id, response)
     }
 

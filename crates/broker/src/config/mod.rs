@@ -6,6 +6,8 @@ mod endpoint;
 mod load;
 mod properties;
 mod settings;
+mod shared;
+pub mod topic_config;
 mod value;
 
 pub use broker_config::{BrokerConfig, ConfigLayers, ConfigMap};
@@ -13,6 +15,7 @@ pub use endpoint::Endpoint;
 pub use load::{ConfigError, load};
 pub use properties::{PropertiesError, Property, parse_properties};
 pub use settings::{
-    Setting, UpdateMode, broker_setting, broker_settings, group_settings, topic_setting, topic_settings,
+    Setting, UpdateMode, broker_setting, broker_settings, group_settings, listener_setting, topic_setting, topic_settings,
 };
-pub use value::{ConfigType, InvalidValue, Valid};
+pub use shared::SharedConfig;
+pub use value::{ConfigType, InvalidValue, Valid, list, parse_bool};
