@@ -29,10 +29,10 @@ settings! {
     - "initial.broker.registration.timeout.ms" Int "60000" [Any] ReadOnly "KRaft only: how long a broker waits for its registration.";
     - "inter.broker.protocol.version" String "3.9-IV0" [Any] ReadOnly "Version that brokers speak among themselves; 3.9 is always spoken here.";
     - "kafka.metrics.polling.interval.secs" Int "10" [Min(1)] ReadOnly "Retired: time between reports of metrics reporters.";
-    - "kafka.metrics.reporters" List "" [Any] ReadOnly "Retired: classes that report metrics; see ottla.metrics.port.";
+    - "kafka.metrics.reporters" List "" [Any] ReadOnly "Retired: classes that report metrics; see ottla.metrics.listener.";
     - "leader.imbalance.check.interval.seconds" Long "300" [Min(1)] ReadOnly "Time between checks whether leaders should move back to preferred replicas.";
     - "leader.imbalance.per.broker.percentage" Int "10" [Any] ReadOnly "Share of leaders off their preferred replica that starts a move back.";
-    - "metric.reporters" List "org.apache.kafka.common.metrics.JmxReporter" [Any] ClusterWide "Classes that report metrics; see ottla.metrics.port.";
+    - "metric.reporters" List "org.apache.kafka.common.metrics.JmxReporter" [Any] ClusterWide "Classes that report metrics; see ottla.metrics.listener.";
     - "metrics.num.samples" Int "2" [Min(1)] ReadOnly "Samples kept for each metric.";
     - "metrics.recording.level" String "INFO" [Any] ReadOnly "Which metrics are recorded.";
     - "metrics.sample.window.ms" Long "30000" [Min(1)] ReadOnly "Length of each sample of a metric.";

@@ -4,6 +4,5 @@
 use super::settings;
 
 settings! {
-    + "ottla.metrics.port" Int "9404" [Range(-1, 65535)] ReadOnly "Port of the HTTP server with the Prometheus metrics; 0 picks a free one, -1 has none.";
-    + "ottla.metrics.host" String "" [Any] ReadOnly "Address of the HTTP server with the Prometheus metrics; empty is every interface.";
+    + "ottla.metrics.listener" String "127.0.0.1:9404" [Any] ReadOnly "host:port of the HTTP server with the Prometheus metrics; :port is every interface, port 0 picks a free one, and nothing at all means no server.";
 }
