@@ -207,6 +207,10 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, len: usize) -> Result<Str<'a>> {
+        if len > i16::MAX as usize {
+            // The compact form could say more, but Kafka keeps the old bound for strings.
+            return Err(self.error(DecodeErrorKind::BadLength));
+        }
         let bytes = self.take(len)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Cow::Borrowed(text)),
