@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ottla_base::time::Now;
-use ottla_protocol::{ApiKey, Response};
+use ottla_protocol::{ApiKey, DecodeError, Request, Response};
 
 use crate::reply::{Reply, ReplySink, Responder, encode_response};
 
@@ -34,6 +34,16 @@ pub struct RequestContext<'a> {
 }
 
 impl<'a> RequestContext<'a> {
+    /// Reads the request's body; what can't be read closes the connection.
+    pub fn decode<'b, M: Request<'b>>(&self, body: &'b [u8]) -> Result<M, Reply> {
+        M::from_bytes(body, self.api_version).map_err(|error| self.unreadable(&error))
+    }
+
+    #[cold]
+    fn unreadable(&self, error: &DecodeError) -> Reply {
+        Reply::Close(format!("{} version {} can't be read: {error}", self.api_key.name(), self.api_version))
+    }
+
     /// Answers now.
     pub fn reply<'m>(&self, response: &impl Response<'m>) -> Reply {
         encode_response(self.api_key, self.api_version, self.correlation_id, response)
