@@ -1,0 +1,52 @@
+//! The settings of the group coordinator.
+
+/// Named as the broker's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupConfig {
+    pub group_min_session_timeout_ms: i32,
+    pub group_max_session_timeout_ms: i32,
+    pub group_initial_rebalance_delay_ms: i32,
+    pub group_max_size: i32,
+    /// How long a new member's JoinGroup may wait; not a setting in Kafka either.
+    #[doc(alias = "NewMemberJoinTimeoutMs")]
+    pub new_member_join_timeout_ms: i32,
+    pub offset_metadata_max_bytes: i32,
+    pub offsets_commit_timeout_ms: i32,
+    pub offsets_load_buffer_size: i32,
+    pub offsets_retention_minutes: i32,
+    pub offsets_retention_check_interval_ms: i64,
+    /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    pub offsets_topic_compression_codec: i32,
+    pub offsets_topic_num_partitions: i32,
+    pub offsets_topic_replication_factor: i16,
+    pub offsets_topic_segment_bytes: i32,
+}
+
+impl GroupConfig {
+    /// `offsets.retention.minutes` in milliseconds.
+    #[must_use]
+    pub fn offsets_retention_ms(&self) -> i64 {
+        i64::from(self.offsets_retention_minutes) * 60_000
+    }
+}
+
+impl Default for GroupConfig {
+    fn default() -> Self {
+        Self {
+            group_min_session_timeout_ms: 6_000,
+            group_max_session_timeout_ms: 1_800_000,
+            group_initial_rebalance_delay_ms: 3_000,
+            group_max_size: i32::MAX,
+            new_member_join_timeout_ms: 5 * 60 * 1_000,
+            offset_metadata_max_bytes: 4_096,
+            offsets_commit_timeout_ms: 5_000,
+            offsets_load_buffer_size: 5 << 20,
+            offsets_retention_minutes: 10_080,
+            offsets_retention_check_interval_ms: 600_000,
+            offsets_topic_compression_codec: 0,
+            offsets_topic_num_partitions: 50,
+            offsets_topic_replication_factor: 3,
+            offsets_topic_segment_bytes: 100 << 20,
+        }
+    }
+}
