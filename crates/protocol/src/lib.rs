@@ -5,6 +5,11 @@
 //! nobody has read.
 
 pub mod api_key;
+pub mod batch_builder;
+pub mod batch_iter;
+pub mod batch_validation;
+pub mod compression;
+pub mod control_record;
 pub mod error;
 pub mod error_code;
 mod error_message;
@@ -12,14 +17,21 @@ pub mod frame;
 pub mod message;
 pub mod messages;
 pub mod reader;
+pub mod record;
+pub mod record_batch;
 pub mod types;
 pub mod writer;
 
 pub use api_key::{ApiKey, Facing};
+pub use batch_builder::{BatchOptions, RecordBatchBuilder};
+pub use batch_iter::BatchIter;
+pub use compression::{Compression, Compressor};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use error_code::ErrorCode;
 pub use frame::{Frame, RequestHead, Segment, request_frame, response_frame, response_head};
 pub use message::{Message, Request, Response};
 pub use reader::Reader;
+pub use record::{Header, Record};
+pub use record_batch::{BatchError, BatchHeader, RecordBatch, RecordBatchMut, TimestampType};
 pub use types::{Blob, Records, Str};
 pub use writer::Writer;
