@@ -30,3 +30,7 @@ pub const FETCH_SESSION_PARTITIONS: usize = 1_000_000;
 /// Memory that all large requests under way may take together when `queued.max.request.bytes` does not say: five of the
 /// largest that `socket.request.max.bytes` allows by default. One more may finish arriving beyond it.
 pub const REQUEST_BYTES_IN_FLIGHT: usize = 512 << 20;
+
+/// Largest answer that a Kafka client takes: five of the largest that `fetch.max.bytes` asks for by default, as one
+/// batch above it may come along.
+pub const CLIENT_RESPONSE_BYTES: usize = 256 << 20;
