@@ -15,7 +15,8 @@ pub use endpoint::Endpoint;
 pub use load::{ConfigError, load};
 pub use properties::{PropertiesError, Property, parse_properties};
 pub use settings::{
-    Setting, UpdateMode, broker_setting, broker_settings, group_settings, listener_setting, topic_setting, topic_settings,
+    Setting, UpdateMode, broker_setting, broker_settings, group_settings, listener_setting, topic_setting,
+    topic_settings,
 };
 pub use shared::SharedConfig;
 pub use value::{ConfigType, InvalidValue, Valid, list, parse_bool};

@@ -102,7 +102,9 @@ pub fn validate(overrides: &ConfigMap, layers: &ConfigLayers) -> Result<(), Inva
         return Err(InvalidValue {
             name: "max.compaction.lag.ms".to_owned(),
             value: Some(max.to_string()),
-            reason: format!("conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"),
+            reason: format!(
+                "conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"
+            ),
         });
     }
     if overrides.get("remote.storage.enable").is_some_and(|v| parse_bool(v) == Some(true)) {
@@ -124,7 +126,8 @@ pub fn log_config(overrides: &ConfigMap, layers: &ConfigLayers) -> LogConfig {
     let policy = values.text("cleanup.policy");
     let (before, after) = values.timestamp_bounds();
     let mut config = LogConfig::default();
-    config.segment_bytes = values.number("internal.segment.bytes").unwrap_or_else(|| values.or("segment.bytes", config.segment_bytes));
+    config.segment_bytes =
+        values.number("internal.segment.bytes").unwrap_or_else(|| values.or("segment.bytes", config.segment_bytes));
     config.segment_ms = values.or("segment.ms", config.segment_ms);
     config.segment_jitter_ms = values.or("segment.jitter.ms", config.segment_jitter_ms).min(config.segment_ms);
     config.segment_index_bytes = values.or("segment.index.bytes", config.segment_index_bytes);
@@ -230,7 +233,8 @@ mod tests {
 
     #[test]
     fn topic_wins_over_milliseconds_over_minutes_over_hours() {
-        let retention = |own: &[(&str, &str)], broker: &[(&str, &str)]| log_config(&map(own), &layers(broker)).retention_ms;
+        let retention =
+            |own: &[(&str, &str)], broker: &[(&str, &str)]| log_config(&map(own), &layers(broker)).retention_ms;
         let hours = ("log.retention.hours", "2");
         let minutes = ("log.retention.minutes", "3");
         let ms = ("log.retention.ms", "5");
