@@ -6,7 +6,9 @@
 use ottla_base::checksum::crc32c;
 use ottla_base::varint;
 
-use crate::config::{Codec, TimestampType};
+use ottla_protocol::compression::Compression;
+use ottla_protocol::record_batch::TimestampType;
+
 use crate::error::Corrupt;
 
 /// Bytes of a batch before its records.
@@ -111,15 +113,8 @@ impl BatchHeader {
 
     /// `None` for a codec number that doesn't exist.
     #[must_use]
-    pub fn codec(&self) -> Option<Codec> {
-        Some(match self.attributes & CODEC_MASK {
-            0 => Codec::None,
-            1 => Codec::Gzip,
-            2 => Codec::Snappy,
-            3 => Codec::Lz4,
-            4 => Codec::Zstd,
-            _ => return None,
-        })
+    pub fn codec(&self) -> Option<Compression> {
+        Compression::from_id((self.attributes & CODEC_MASK) as u8)
     }
 
     #[must_use]
@@ -191,6 +186,16 @@ pub fn set_max_timestamp(batch: &mut [u8], kind: TimestampType, max_timestamp: i
     }
     batch[21..23].copy_from_slice(&attributes.to_be_bytes());
     batch[35..43].copy_from_slice(&max_timestamp.to_be_bytes());
+    let crc = crc32c(&batch[CRC_START..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+}
+
+/// Sets codec, length and checksum of a whole batch whose body was replaced.
+pub fn set_codec_and_length(batch: &mut [u8], codec: Compression) {
+    let attributes = (i16_at(batch, 21) & !CODEC_MASK) | i16::from(codec.id());
+    let length = (batch.len() - LOG_OVERHEAD) as i32;
+    batch[8..12].copy_from_slice(&length.to_be_bytes());
+    batch[21..23].copy_from_slice(&attributes.to_be_bytes());
     let crc = crc32c(&batch[CRC_START..]);
     batch[17..21].copy_from_slice(&crc.to_be_bytes());
 }

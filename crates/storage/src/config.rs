@@ -1,16 +1,8 @@
 //! The topic-level settings that a log obeys, as plain fields with Kafka's defaults (4.3.1). Parsing of names and values
 //! belongs to the broker.
 
-/// Compression of record batches, by the number that stands in a batch's attributes.
-#[doc(alias = "CompressionType")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Codec {
-    None = 0,
-    Gzip = 1,
-    Snappy = 2,
-    Lz4 = 3,
-    Zstd = 4,
-}
+pub use ottla_protocol::compression::Compression;
+pub use ottla_protocol::record_batch::TimestampType;
 
 /// What is stored, whatever the producer sent (`compression.type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +10,7 @@ pub enum CompressionType {
     /// As the producer sent it.
     Producer,
     /// Recompressed unless it has this codec already; `None` means uncompressed.
-    Codec(Codec),
-}
-
-/// Who says what time a record has (`message.timestamp.type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimestampType {
-    /// The producer.
-    CreateTime,
-    /// The broker, at the append.
-    LogAppendTime,
+    Codec(Compression),
 }
 
 /// Settings of one log. Times in milliseconds, sizes in bytes.

@@ -169,6 +169,14 @@ impl<E: IndexEntry> IndexFile<E> {
         Ok(found.map(|(i, e)| (low + i, e)))
     }
 
+    /// Drops all entries; makes the file when it is missing.
+    pub fn reset(&mut self) -> io::Result<()> {
+        self.file = Some(self.name.open(OpenMode::Truncate)?);
+        (self.len, self.written) = (0, 0);
+        self.recent.clear();
+        Ok(())
+    }
+
     /// Keeps the first `len` entries.
     pub fn truncate(&mut self, len: usize) -> io::Result<()> {
         if len >= self.len {

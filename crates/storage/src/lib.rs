@@ -14,12 +14,15 @@ pub mod log;
 pub mod log_dir;
 pub mod log_loader;
 pub mod log_manager;
+mod log_recovery;
 pub mod log_segment;
+pub mod log_validator;
 pub mod meta_properties;
 pub mod offset_index;
 pub mod partition_metadata;
 pub mod producer_snapshot;
 pub mod producer_state_manager;
+pub mod record_walk;
 pub mod time_index;
 pub mod transaction_index;
 

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use ottla_base::disk::{DiskFile, FileSlice, OpenMode};
+use ottla_protocol::record_batch::{BatchError, RecordBatch};
 
 use crate::batch::{BatchHeader, HEADER_LEN};
 use crate::config::LogConfig;
@@ -28,10 +29,10 @@ pub struct TimestampOffset {
     pub offset: i64,
 }
 
-/// Lengths of a segment's files as the folder's listing has them; `None` for a missing file.
+/// Lengths in bytes of a segment's files as the folder's listing has them; `None` for a missing file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SegmentFileLens {
-    pub log: u64,
+    pub log: Option<u64>,
     pub index: Option<u64>,
     pub time_index: Option<u64>,
     pub txn_index: Option<u64>,
@@ -93,7 +94,7 @@ impl LogSegment {
         })
     }
 
-    /// A segment whose files are there; nothing is read. `lens.log` must fit `u32`.
+    /// A segment whose files are there; nothing is read.
     #[must_use]
     pub fn existing(folder: &Arc<Folder>, base_offset: i64, lens: &SegmentFileLens, now_ms: i64) -> Self {
         let index_name = name(folder, base_offset, INDEX_SUFFIX, "");
@@ -101,7 +102,7 @@ impl LogSegment {
         let txn_name = name(folder, base_offset, TXN_INDEX_SUFFIX, "");
         Self {
             name: name(folder, base_offset, LOG_SUFFIX, ""),
-            size: u32::try_from(lens.log).unwrap_or(u32::MAX),
+            size: u32::try_from(lens.log.unwrap_or(0)).unwrap_or(u32::MAX),
             log: None,
             offset_index: OffsetIndex::existing(index_name, lens.index.unwrap_or(0)),
             time_index: TimeIndex::existing(time_name, lens.time_index.unwrap_or(0)),
@@ -271,22 +272,36 @@ impl LogSegment {
         Ok(FileSlice { file: self.log_file()?.clone(), position: position.into(), len })
     }
 
+    /// The whole batch at `position`, as stored.
+    pub fn read_batch(&mut self, position: u32, header: &BatchHeader) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; header.size];
+        if self.log_file()?.read_at(&mut bytes, position.into())? < header.size {
+            return Err(Corrupt(format!("the segment ends inside the batch at {position}")).into());
+        }
+        Ok(bytes)
+    }
+
     /// The first record at or above `start_offset` whose timestamp is at or above `timestamp`.
+    #[doc(alias = "findOffsetByTimestamp")]
     pub fn find_timestamp(&mut self, timestamp: i64, start_offset: i64) -> io::Result<Option<OffsetAtTimestamp>> {
         let from = self.time_index.lookup(timestamp)?.max(start_offset);
-        let from = self.find_batch(from)?.map_or(self.size, |(position, _)| position);
-        let mut found = None;
-        self.scan_headers(from, |_, header| {
-            if header.max_timestamp >= timestamp && header.last_offset() >= start_offset {
-                found = Some(OffsetAtTimestamp {
-                    offset: header.base_offset,
-                    timestamp: header.max_timestamp,
-                    leader_epoch: Some(header.leader_epoch),
-                });
+        let Some((mut from, _)) = self.find_batch(from)? else { return Ok(None) };
+        loop {
+            let mut candidate = None;
+            self.scan_headers(from, |position, header| {
+                if header.max_timestamp >= timestamp && header.last_offset() >= start_offset {
+                    candidate = Some((position, *header));
+                }
+                candidate.is_none()
+            })?;
+            let Some((position, header)) = candidate else { return Ok(None) };
+            let found = find_record(&self.read_batch(position, &header)?, timestamp, start_offset);
+            let found = found.map_err(|e| Corrupt(format!("the batch at {position}: {e}")))?;
+            if found.is_some() {
+                return Ok(found);
             }
-            found.is_none()
-        })?;
-        Ok(found)
+            from = position + header.size as u32;
+        }
     }
 
     /// How long the segment has waited for its roll, in milliseconds: by record time when there is any.
@@ -328,6 +343,21 @@ impl LogSegment {
             self.reserved = false;
         }
         self.write_out_indexes()
+    }
+
+    #[must_use]
+    pub fn log_path(&self) -> std::path::PathBuf {
+        self.name.path()
+    }
+
+    /// Forgets the indexes and what was derived from batches, before they are all noted again.
+    pub(crate) fn reset_indexes(&mut self) -> io::Result<()> {
+        self.offset_index.entries.reset()?;
+        self.time_index.entries.reset()?;
+        self.bytes_since_index_entry = 0;
+        self.first_timestamp = None;
+        self.max_timestamp = Some(TimestampOffset { timestamp: -1, offset: self.base_offset() });
+        Ok(())
     }
 
     pub fn write_out_indexes(&mut self) -> io::Result<()> {
@@ -400,4 +430,20 @@ impl LogSegment {
     pub fn size_on_disk(&self) -> u64 {
         u64::from(self.size)
     }
+}
+
+/// The first record of a batch that is late enough.
+fn find_record(batch: &[u8], timestamp: i64, start_offset: i64) -> Result<Option<OffsetAtTimestamp>, BatchError> {
+    let batch = RecordBatch::new(batch)?;
+    for record in &batch.open()? {
+        let record = record?;
+        if record.timestamp >= timestamp && record.offset >= start_offset {
+            return Ok(Some(OffsetAtTimestamp {
+                offset: record.offset,
+                timestamp: record.timestamp,
+                leader_epoch: Some(batch.leader_epoch()).filter(|&epoch| epoch >= 0),
+            }));
+        }
+    }
+    Ok(None)
 }

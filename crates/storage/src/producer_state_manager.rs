@@ -17,6 +17,7 @@ use crate::folder::{Folder, remove_if_there};
 use crate::log::AppendOrigin;
 use crate::log_dir::{SNAPSHOT_SUFFIX, offset_file_name};
 use crate::producer_snapshot;
+use crate::transaction_index::AbortedTxn;
 
 /// Batches remembered per producer: as many as it may have in flight (KAFKA-5494).
 pub const BATCHES_KEPT: usize = 5;
@@ -227,8 +228,7 @@ impl ProducerStateManager {
     }
 
     /// The last stable offset right after `txn` ended: what its entry in the transaction index says.
-    #[must_use]
-    pub fn last_stable_offset(&self, txn: &CompletedTxn) -> i64 {
+    fn last_stable_offset(&self, txn: &CompletedTxn) -> i64 {
         let other = self.ongoing.iter().find(|(_, t)| t.producer_id != txn.producer_id);
         other.map_or(txn.last_offset + 1, |(&first, _)| first)
     }
@@ -281,8 +281,28 @@ impl ProducerStateManager {
         Ok(())
     }
 
-    /// Takes note of a data batch in the log.
-    pub fn apply_data(&mut self, header: &BatchHeader) {
+    /// Takes note of a batch in the log, given its body; gives the transaction that it aborts.
+    pub fn apply(&mut self, header: &BatchHeader, body: &[u8]) -> Result<Option<AbortedTxn>, Corrupt> {
+        if !header.has_producer_id() {
+            return Ok(None);
+        }
+        if !header.is_control() {
+            self.apply_data(header);
+            return Ok(None);
+        }
+        let Some(marker) = EndTxnMarker::read(body)? else { return Ok(None) };
+        let Some(txn) = self.apply_marker(header, &marker) else { return Ok(None) };
+        let aborted = txn.aborted.then(|| AbortedTxn {
+            producer_id: txn.producer_id,
+            first_offset: txn.first_offset,
+            last_offset: txn.last_offset,
+            last_stable_offset: self.last_stable_offset(&txn),
+        });
+        self.complete(&txn);
+        Ok(aborted)
+    }
+
+    fn apply_data(&mut self, header: &BatchHeader) {
         let id = header.producer_id;
         let entry = self.producers.entry(id).or_insert_with(|| ProducerStateEntry::new(id));
         entry.set_epoch(header.producer_epoch);
@@ -299,9 +319,8 @@ impl ProducerStateManager {
         }
     }
 
-    /// Takes note of a marker in the log; gives the transaction it ended, if there was one. Its index entry is made with
-    /// [`Self::last_stable_offset`] before [`Self::complete`].
-    pub fn apply_marker(&mut self, header: &BatchHeader, marker: &EndTxnMarker) -> Option<CompletedTxn> {
+    /// The transaction that a marker ends, if there is one.
+    fn apply_marker(&mut self, header: &BatchHeader, marker: &EndTxnMarker) -> Option<CompletedTxn> {
         let id = header.producer_id;
         let entry = self.producers.entry(id).or_insert_with(|| ProducerStateEntry::new(id));
         entry.set_epoch(header.producer_epoch);
@@ -312,7 +331,7 @@ impl ProducerStateManager {
     }
 
     /// The transaction no longer is open, but holds readers back until the high watermark passes its marker.
-    pub fn complete(&mut self, txn: &CompletedTxn) {
+    fn complete(&mut self, txn: &CompletedTxn) {
         if let Some(mut metadata) = self.ongoing.remove(&txn.first_offset) {
             metadata.last_offset = Some(txn.last_offset);
             self.unreplicated.insert(txn.first_offset, metadata);

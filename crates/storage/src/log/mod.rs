@@ -243,13 +243,20 @@ impl Log {
         what: &str,
         io: impl FnOnce(&mut Self) -> io::Result<T>,
     ) -> Result<T, StorageError> {
+        self.check_open()?;
         let dir = self.folder.log_dir().clone();
-        dir.check()?;
-        if self.closed {
-            let reason = format!("the log of {} is closed", self.topic_partition).into();
-            return Err(StorageError { dir: dir.path().to_owned().into(), reason });
-        }
         io(self).map_err(|e| dir.fail(&format!("{}: {what}", self.topic_partition), &e))
+    }
+
+    /// The error to answer with when the directory is offline or the log deleted.
+    pub(crate) fn check_open(&self) -> Result<(), StorageError> {
+        let dir = self.folder.log_dir();
+        dir.check()?;
+        if !self.closed {
+            return Ok(());
+        }
+        let reason = format!("the log of {} is closed", self.topic_partition).into();
+        Err(StorageError { dir: dir.path().to_owned().into(), reason })
     }
 
     /// Makes a new active segment at the log's end (or at `expected` if that is later); the old one gets its last index

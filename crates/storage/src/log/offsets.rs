@@ -27,7 +27,7 @@ impl Log {
     /// The first record at or above the log start whose timestamp is at or above `timestamp`.
     #[doc(alias = "fetchOffsetByTimestamp")]
     pub fn offset_for_timestamp(&mut self, timestamp: i64) -> Result<Option<OffsetAtTimestamp>, ReadError> {
-        self.log_dir().check()?;
+        self.check_open()?;
         self.find_timestamp(timestamp).map_err(|e| self.read_failed(e))
     }
 
@@ -47,7 +47,7 @@ impl Log {
 
     /// The record with the largest timestamp; the first of several.
     pub fn max_timestamp_offset(&mut self) -> Result<Option<OffsetAtTimestamp>, ReadError> {
-        self.log_dir().check()?;
+        self.check_open()?;
         let find = |log: &mut Self| {
             let mut max = -1;
             for segment in &mut log.segments {

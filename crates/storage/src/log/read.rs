@@ -47,7 +47,7 @@ impl Log {
         bound: ReadBound,
         min_one_message: bool,
     ) -> Result<LogRead, ReadError> {
-        self.log_dir().check()?;
+        self.check_open()?;
         if offset > self.log_end_offset || offset < self.log_start_offset {
             return Err(ReadError::OffsetOutOfRange { log_start: self.log_start_offset, log_end: self.log_end_offset });
         }

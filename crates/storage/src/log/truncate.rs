@@ -69,7 +69,7 @@ impl Log {
     /// Raises the log start to `offset` (`DeleteRecords`; -1 means the high watermark); gives the new log start. Segments
     /// below it go with the next retention. Errors above the high watermark.
     pub fn delete_records(&mut self, offset: i64) -> Result<i64, ReadError> {
-        self.log_dir().check()?;
+        self.check_open()?;
         let offset = if offset == -1 { self.high_watermark } else { offset };
         if offset < 0 || offset > self.high_watermark {
             let (log_start, log_end) = (self.log_start_offset, self.log_end_offset);
