@@ -28,10 +28,34 @@ pub struct Api {
 }
 
 /// Every served API, in the order of the keys.
-pub static APIS: &[&Api] = &[&handlers::api_versions::API];
+#[rustfmt::skip]
+pub static APIS: &[&Api] = &[
+    &handlers::metadata::API,
+    &handlers::leader_and_isr::API,
+    &handlers::stop_replica::API,
+    &handlers::update_metadata::API,
+    &handlers::api_versions::API,
+    &handlers::describe_cluster::API,
+    &handlers::describe_topic_partitions::API,
+];
 
 /// The served API with this key.
 #[must_use]
 pub fn find(key: ApiKey) -> Option<&'static Api> {
-    APIS.iter().copied().find(|api| api.key == key)
+    APIS.binary_search_by_key(&key, |api| api.key).ok().map(|at| APIS[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_in_the_bounds_of_the_schemas() {
+        assert!(APIS.is_sorted_by(|a, b| a.key < b.key));
+        for api in APIS {
+            let (low, high) = api.versions;
+            assert!(low <= high && api.key.versions().contains(&low) && api.key.versions().contains(&high), "{api:?}");
+            assert!(find(api.key).is_some_and(|found| std::ptr::eq(found, *api)));
+        }
+    }
 }

@@ -7,7 +7,7 @@ use ottla_base::random::Random;
 use ottla_base::time::Now;
 use ottla_protocol::{ApiKey, DecodeErrorKind, RequestHead};
 use ottla_storage::LogManager;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::api;
 use crate::config::SharedConfig;
@@ -16,7 +16,7 @@ use crate::fetch_session::FetchSessionCache;
 use crate::handlers;
 use crate::metadata_cache::MetadataCache;
 use crate::metrics::BrokerMetrics;
-use crate::purgatory::Purgatory;
+use crate::purgatory::{Purgatory, Watchers};
 use crate::replica_manager::{Identity, ReplicaManager, Shared};
 use crate::reply::{Reply, ReplySink};
 use crate::request::{ConnectionInfo, RequestContext};
@@ -64,6 +64,8 @@ impl Broker {
             purgatory: Arc::default(),
             control: parts.control,
             random: Mutex::new(parts.random),
+            metadata_watchers: Watchers::default(),
+            metadata_listeners: RwLock::default(),
         });
         let broker = Arc::new(Self {
             replicas: Arc::new(ReplicaManager::new(shared.clone(), parts.logs)),

@@ -26,3 +26,4 @@ pub mod replica_manager;
 pub mod reply;
 pub mod request;
 pub mod timer_wheel;
+pub mod topic;

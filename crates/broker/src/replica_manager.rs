@@ -15,10 +15,10 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::config::SharedConfig;
 use crate::control::{ControlInbox, ControlInput, LocalRequest};
-use crate::metadata_cache::MetadataCache;
+use crate::metadata_cache::{DeletedPartition, MetadataCache};
 use crate::metrics::BrokerMetrics;
 use crate::partition::{Appended, IsrChange, LeaderAndIsr, Partition, PartitionAppendError, PartitionListener};
-use crate::purgatory::Purgatory;
+use crate::purgatory::{Purgatory, Watchers};
 
 /// Leader epoch of a partition whose topic is being deleted.
 pub const EPOCH_DURING_DELETE: i32 = -2;
@@ -58,9 +58,28 @@ pub struct Shared {
     pub purgatory: Arc<Purgatory>,
     pub control: Arc<dyn ControlInbox>,
     pub random: Mutex<Random>,
+    /// Who waits for the metadata to change.
+    pub metadata_watchers: Watchers,
+    pub metadata_listeners: RwLock<Vec<Arc<dyn MetadataListener>>>,
+}
+
+/// One who wants to know when partitions disappear from the cluster.
+pub trait MetadataListener: Send + Sync + std::fmt::Debug {
+    fn partitions_deleted(&self, now: Now, deleted: &[DeletedPartition]);
 }
 
 impl Shared {
+    /// The metadata cache took in an update.
+    pub(crate) fn metadata_updated(&self, now: Now, deleted: &[DeletedPartition]) {
+        if !deleted.is_empty() {
+            let listeners = self.metadata_listeners.read().clone();
+            for listener in listeners {
+                listener.partitions_deleted(now, deleted);
+            }
+        }
+        self.metadata_watchers.wake(now);
+    }
+
     /// -1 until the control plane has said.
     #[must_use]
     pub fn broker_id(&self) -> i32 {
@@ -267,6 +286,11 @@ impl ReplicaManager {
             let change = partition.shrink_isr(now, max_lag_ms);
             self.isr_changes.lock().extend(change);
         }
+    }
+
+    /// Whether a controller's request is for an earlier registration of this broker; -1 is for any.
+    pub(crate) fn is_broker_epoch_stale(&self, broker_epoch: i64) -> bool {
+        broker_epoch != -1 && broker_epoch < self.shared.broker_epoch()
     }
 
     /// Starts a controller's request: refused when a newer controller has spoken.

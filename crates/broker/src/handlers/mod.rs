@@ -1,3 +1,10 @@
 //! One file per API: what it serves, which versions, and how it deviates.
 
 pub mod api_versions;
+pub mod authorized_operations;
+pub mod describe_cluster;
+pub mod describe_topic_partitions;
+pub mod leader_and_isr;
+pub mod metadata;
+pub mod stop_replica;
+pub mod update_metadata;
