@@ -195,8 +195,8 @@ fn read_table(path: &Path) -> Vec<Message> {
         let field = Field {
             name: name.to_owned(),
             ty,
-            // A field without versions takes those of the struct around it.
-            versions: versions.unwrap_or(whole),
+            // A field that gives no versions of its own is there where it is tagged.
+            versions: versions.or(Versions::parse(cells[6])).unwrap_or(whole),
             nullable: Versions::parse(cells[5]),
             tagged: Versions::parse(cells[6]),
             tag: cells[7].parse().ok(),

@@ -14,6 +14,7 @@ pub mod error;
 pub mod error_code;
 mod error_message;
 pub mod frame;
+pub mod fuzz;
 pub mod message;
 pub mod messages;
 pub mod reader;

@@ -52,16 +52,16 @@ impl<'a> TransactionLogValue<'a> {
     fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let mut this = Self {
             producer_id: r.i64()?,
-            previous_producer_id: if version <= 0 { r.i64()? } else { -1 },
-            next_producer_id: if version <= 0 { r.i64()? } else { -1 },
+            previous_producer_id: -1,
+            next_producer_id: -1,
             producer_epoch: r.i16()?,
-            next_producer_epoch: if version <= 0 { r.i16()? } else { -1 },
+            next_producer_epoch: -1,
             transaction_timeout_ms: r.i32()?,
             transaction_status: r.i8()?,
             transaction_partitions: r.nullable_array(|r| PartitionsSchema::read(r, version))?,
             transaction_last_update_timestamp_ms: r.i64()?,
             transaction_start_timestamp_ms: r.i64()?,
-            client_transaction_version: if version <= 0 { r.i16()? } else { 0 },
+            client_transaction_version: 0,
         };
         let mut tags = r.tags()?;
         while let Some(tag) = r.next_tag(&mut tags)? {
@@ -78,15 +78,15 @@ impl<'a> TransactionLogValue<'a> {
 
     fn write(&self, w: &mut Writer, version: i16) {
         w.i64(self.producer_id);
-        if version <= 0 {
-            w.i64(self.previous_producer_id);
+        if version < 1 && self.previous_producer_id != -1 {
+            w.unsupported("TransactionLogValue.previous_producer_id");
         }
-        if version <= 0 {
-            w.i64(self.next_producer_id);
+        if version < 1 && self.next_producer_id != -1 {
+            w.unsupported("TransactionLogValue.next_producer_id");
         }
         w.i16(self.producer_epoch);
-        if version <= 0 {
-            w.i16(self.next_producer_epoch);
+        if version < 1 && self.next_producer_epoch != -1 {
+            w.unsupported("TransactionLogValue.next_producer_epoch");
         }
         w.i32(self.transaction_timeout_ms);
         w.i8(self.transaction_status);
@@ -96,8 +96,8 @@ impl<'a> TransactionLogValue<'a> {
         }
         w.i64(self.transaction_last_update_timestamp_ms);
         w.i64(self.transaction_start_timestamp_ms);
-        if version <= 0 {
-            w.i16(self.client_transaction_version);
+        if version < 1 && self.client_transaction_version != 0 {
+            w.unsupported("TransactionLogValue.client_transaction_version");
         }
         if w.flexible {
             let mut tags = w.tags();
