@@ -26,6 +26,9 @@ pub mod record_walk;
 pub mod time_index;
 pub mod transaction_index;
 
+#[cfg(test)]
+mod test_support;
+
 pub use config::{LogConfig, ManagerConfig};
 pub use error::{AppendError, ReadError, StorageError};
 pub use log::{AppendInfo, AppendOptions, AppendOrigin, Log, LogRead, ReadBound, SharedLog};

@@ -10,6 +10,8 @@ mod offsets;
 mod producers;
 mod read;
 mod retention;
+#[cfg(test)]
+mod tests;
 mod truncate;
 
 use std::io;
