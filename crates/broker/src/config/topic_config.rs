@@ -1,6 +1,6 @@
 //! A topic's settings in force: its own over the broker's of the same meaning over the defaults.
 
-use ottla_storage::config::{Codec, CompressionType, LogConfig, TimestampType};
+use ottla_storage::config::{Compression, CompressionType, LogConfig, TimestampType};
 
 use super::broker_config::{ConfigLayers, ConfigMap};
 use super::settings::{self, Setting};
@@ -164,11 +164,11 @@ pub fn log_config(overrides: &ConfigMap, layers: &ConfigLayers) -> LogConfig {
 
 fn compression(name: &str) -> CompressionType {
     match name {
-        "uncompressed" => CompressionType::Codec(Codec::None),
-        "gzip" => CompressionType::Codec(Codec::Gzip),
-        "snappy" => CompressionType::Codec(Codec::Snappy),
-        "lz4" => CompressionType::Codec(Codec::Lz4),
-        "zstd" => CompressionType::Codec(Codec::Zstd),
+        "uncompressed" => CompressionType::Codec(Compression::None),
+        "gzip" => CompressionType::Codec(Compression::Gzip),
+        "snappy" => CompressionType::Codec(Compression::Snappy),
+        "lz4" => CompressionType::Codec(Compression::Lz4),
+        "zstd" => CompressionType::Codec(Compression::Zstd),
         _ => CompressionType::Producer,
     }
 }
