@@ -434,7 +434,7 @@ fn read_metadata(answer: &MetadataResponse<'_>) -> Metadata {
 /// Growing pauses between tries.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    bounds: (Duration, Duration),
+    pub(crate) bounds: (Duration, Duration),
     pub(crate) count: u32,
 }
 

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ottla_base::limits::CLIENT_RESPONSE_BYTES;
@@ -59,6 +61,19 @@ fn unreadable(broker: &str, api_key: ApiKey, why: &dyn std::fmt::Display) -> Cli
 
 type Answer = Result<ResponseFrame>;
 
+/// An answer that has not come yet.
+#[derive(Debug)]
+#[must_use]
+pub struct PendingAnswer(oneshot::Receiver<Answer>);
+
+impl Future for PendingAnswer {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(ClientError::Closed)))
+    }
+}
+
 struct Waiting {
     correlation_id: i32,
     api_key: ApiKey,
@@ -70,6 +85,7 @@ struct Waiting {
 struct Shared {
     waiting: Mutex<Line>,
     next_correlation_id: AtomicI32,
+    unsent: Arc<AtomicUsize>,
     /// Buffers to read answers into, given back by [`Connection::recycle`].
     spare: Mutex<Vec<Vec<u8>>>,
 }
@@ -149,9 +165,10 @@ impl Connection {
         let shared = Arc::new(Shared {
             waiting: Mutex::new(line),
             next_correlation_id: AtomicI32::new(0),
+            unsent: Arc::default(),
             spare: Mutex::new(Vec::new()),
         });
-        tokio::spawn(carry(stream, outbox, Arc::downgrade(&shared), broker.clone()));
+        tokio::spawn(carry(stream, outbox, Arc::downgrade(&shared), shared.unsent.clone(), broker.clone()));
         let mut connection = Self {
             shared,
             broker,
@@ -254,7 +271,7 @@ impl Connection {
         &self,
         request: &M,
         version: i16,
-    ) -> Result<impl Future<Output = Answer> + Send + 'static> {
+    ) -> Result<PendingAnswer> {
         let correlation_id = self.correlation_id();
         let frame = request_frame(correlation_id, Some(&self.client_id), request, version)
             .map_err(|e| ClientError::Unsupported { broker: self.broker.to_string(), what: e.to_string() })?;
@@ -266,9 +283,10 @@ impl Connection {
         };
         line.waiting.push_back(Waiting { correlation_id, api_key: M::KEY, version, done });
         // The writer closes the line when it ends, so a frame that it doesn't take is answered there.
+        self.shared.unsent.fetch_add(frame.len(), Ordering::Relaxed);
         drop(out.send(frame));
         drop(line);
-        Ok(async move { answer.await.unwrap_or(Err(ClientError::Closed)) })
+        Ok(PendingAnswer(answer))
     }
 
     /// Sends a request that is not answered (Produce with `acks=0`).
@@ -276,10 +294,17 @@ impl Connection {
         let frame = request_frame(self.correlation_id(), Some(&self.client_id), request, version)
             .map_err(|e| ClientError::Unsupported { broker: self.broker.to_string(), what: e.to_string() })?;
         let line = self.shared.line();
+        self.shared.unsent.fetch_add(frame.len(), Ordering::Relaxed);
         match &line.out {
             Some(out) if out.send(frame).is_ok() => Ok(()),
             _ => Err(ClientError::Disconnected { broker: self.broker.to_string(), why: line.why_closed.clone() }),
         }
+    }
+
+    /// Bytes of requests that the socket has not taken yet: what bounds requests that nobody answers.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> usize {
+        self.shared.unsent.load(Ordering::Relaxed)
     }
 
     fn correlation_id(&self) -> i32 {
@@ -306,11 +331,12 @@ async fn carry<S: AsyncRead + AsyncWrite>(
     stream: S,
     outbox: mpsc::UnboundedReceiver<Frame>,
     shared: Weak<Shared>,
+    unsent: Arc<AtomicUsize>,
     broker: Arc<str>,
 ) {
     let (reader, writer) = tokio::io::split(stream);
     let why = tokio::select! {
-        why = write_requests(writer, outbox) => why,
+        why = write_requests(writer, outbox, &unsent) => why,
         why = read_answers(reader, &shared, &broker) => why,
     };
     if let Some(shared) = shared.upgrade() {
@@ -318,10 +344,14 @@ async fn carry<S: AsyncRead + AsyncWrite>(
     }
 }
 
-async fn write_requests<W: AsyncWrite + Unpin>(mut writer: W, mut outbox: mpsc::UnboundedReceiver<Frame>) -> String {
+async fn write_requests<W: AsyncWrite + Unpin>(
+    mut writer: W,
+    mut outbox: mpsc::UnboundedReceiver<Frame>,
+    unsent: &AtomicUsize,
+) -> String {
     // The sender lives in the line, which is closed by `Shared::close` and goes when the last handle does.
     while let Some(first) = outbox.recv().await {
-        if let Err(e) = write_all(&mut writer, first, &mut outbox).await {
+        if let Err(e) = write_all(&mut writer, first, &mut outbox, unsent).await {
             return describe(&e);
         }
     }
@@ -333,10 +363,13 @@ async fn write_all<W: AsyncWrite + Unpin>(
     writer: &mut W,
     first: Frame,
     outbox: &mut mpsc::UnboundedReceiver<Frame>,
+    unsent: &AtomicUsize,
 ) -> io::Result<()> {
     let mut together = Vec::new();
+    let mut total = 0;
     let mut next = Some(first);
     while let Some(frame) = next {
+        total += frame.len();
         for segment in frame.segments {
             let bytes = match segment {
                 Segment::Bytes(bytes) => bytes,
@@ -354,7 +387,9 @@ async fn write_all<W: AsyncWrite + Unpin>(
         }
         next = outbox.try_recv().ok();
     }
-    writer.write_all(&together).await
+    writer.write_all(&together).await?;
+    unsent.fetch_sub(total, Ordering::Relaxed);
+    Ok(())
 }
 
 async fn read_answers<R: AsyncRead + Unpin>(reader: R, shared: &Weak<Shared>, broker: &Arc<str>) -> String {

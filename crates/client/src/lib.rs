@@ -6,6 +6,7 @@ pub mod config;
 pub mod connection;
 pub mod error;
 pub mod keeper_client;
+pub mod producer;
 
 pub use admin::Admin;
 pub use cluster::Cluster;
