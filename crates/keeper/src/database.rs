@@ -251,13 +251,7 @@ impl Database {
     }
 
     /// Deletes the ephemeral nodes of a session: those that the transaction names, then what is left.
-    fn kill_session(
-        &mut self,
-        session: i64,
-        zxid: i64,
-        txn: Option<&CloseSessionTxn<'_>>,
-        sink: &mut dyn ChangeSink,
-    ) {
+    fn kill_session(&mut self, session: i64, zxid: i64, txn: Option<&CloseSessionTxn<'_>>, sink: &mut dyn ChangeSink) {
         for path in txn.into_iter().flat_map(|txn| &txn.paths) {
             // Missing is fine: the log may tell of a deletion that the snapshot has already.
             let _ = self.tree.delete_node(path, zxid, sink);

@@ -88,6 +88,18 @@ impl SessionTracker {
         }
     }
 
+    /// A client came back with a timeout of its own; false when the session is unknown or closing.
+    pub fn reattach(&mut self, id: i64, timeout_ms: u32, now_ms: u64) -> bool {
+        match self.sessions.get_mut(&id) {
+            Some(session) if !session.closing => {
+                session.timeout_ms = timeout_ms;
+                self.touch_known(id, now_ms);
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn touch_known(&mut self, id: i64, now_ms: u64) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let expires_ms = ((now_ms + u64::from(session.timeout_ms)) / self.tick_ms + 1) * self.tick_ms;

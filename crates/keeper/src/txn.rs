@@ -3,7 +3,7 @@
 //! [`TxnDigest`].
 
 use crate::acl::AclList;
-use crate::jute::{Jute, JuteError, Reader, record};
+use crate::jute::{JuteError, Reader, record};
 use crate::proto::OpCode;
 
 record! {
@@ -150,6 +150,7 @@ pub fn zxid_of(bytes: &[u8]) -> Result<i64, JuteError> {
 mod tests {
     use super::*;
     use crate::acl;
+    use crate::jute::Jute;
     use crate::proto::OPEN_ACL;
 
     fn encoded(header: &TxnHeader, record: &impl for<'x> Jute<'x>, digest: Option<TxnDigest>) -> Vec<u8> {

@@ -1,0 +1,204 @@
+//! What is on disk is applied: the tree changes, watches fire, and whoever asked gets the answer.
+
+use super::{KeeperServer, connect::answer_connect, mark_dirty};
+use crate::acl::{self, AclList};
+use crate::connection::{Connection, Kind, op_letters};
+use crate::data_tree::ChangeSink;
+use crate::database::TxnResult;
+use crate::jute::Jute;
+use crate::proto::{ErrorCode, EventType, MULTI_END, MultiHeader, OpCode, perms};
+use crate::reads::write_multi_error;
+use crate::txn::{Txn, TxnEntry};
+use crate::watch_manager::{ConnId, Watches};
+use ottla_base::hash::FixedMap;
+use ottla_base::time::Now;
+
+/// Sends events to those who watch, before anything else that the change leads to.
+struct Events<'a> {
+    watches: &'a mut Watches,
+    conns: &'a mut FixedMap<ConnId, Connection>,
+    dirty: &'a mut Vec<ConnId>,
+    skip_acl: bool,
+    sent: u64,
+    hit: Vec<ConnId>,
+}
+
+impl Events<'_> {
+    fn send(&mut self, event: EventType, path: &str, acl: &[u8], zxid: i64) {
+        for conn in std::mem::take(&mut self.hit) {
+            let Some(connection) = self.conns.get_mut(&conn) else { continue };
+            // Who may not read the node does not hear of it.
+            if !self.skip_acl && !acl::allows(AclList::from_encoded(acl), perms::READ, &connection.auth) {
+                continue;
+            }
+            connection.notify(event, path, zxid);
+            self.sent += 1;
+            mark_dirty(self.conns, self.dirty, conn);
+        }
+    }
+}
+
+impl ChangeSink for Events<'_> {
+    fn node_created(&mut self, path: &str, acl: &[u8], parent: &str, parent_acl: &[u8], zxid: i64) {
+        if self.watches.is_empty() {
+            return;
+        }
+        self.watches.trigger_data(path, &mut self.hit);
+        self.send(EventType::NodeCreated, path, acl, zxid);
+        self.watches.trigger_child(parent, &mut self.hit);
+        self.send(EventType::NodeChildrenChanged, parent, parent_acl, zxid);
+    }
+
+    fn node_deleted(&mut self, path: &str, acl: &[u8], parent: &str, parent_acl: &[u8], zxid: i64) {
+        if self.watches.is_empty() {
+            return;
+        }
+        self.watches.trigger_deleted(path, &mut self.hit);
+        self.send(EventType::NodeDeleted, path, acl, zxid);
+        self.watches.trigger_child(parent, &mut self.hit);
+        self.send(EventType::NodeChildrenChanged, parent, parent_acl, zxid);
+    }
+
+    fn data_changed(&mut self, path: &str, acl: &[u8], zxid: i64) {
+        if self.watches.is_empty() {
+            return;
+        }
+        self.watches.trigger_data(path, &mut self.hit);
+        self.send(EventType::NodeDataChanged, path, acl, zxid);
+    }
+}
+
+impl KeeperServer {
+    /// A server alone: what is on disk is committed.
+    pub(super) fn persisted(&mut self, now: Now, zxid: i64) {
+        while let Some(batch) = self.unpersisted.front()
+            && batch.last_zxid().is_some_and(|last| last <= zxid)
+        {
+            let Some(batch) = self.unpersisted.pop_front() else { break };
+            for (_, txn) in batch.iter() {
+                self.commit(now, txn);
+            }
+        }
+    }
+
+    /// Applies a transaction (header, record, digest) whose turn it is, and answers the client when it is one of ours.
+    pub fn commit(&mut self, now: Now, txn: &[u8]) {
+        let entry = match TxnEntry::decode(txn) {
+            Ok(entry) => entry,
+            Err(error) => {
+                // Everything that gets here was encoded by this code, or checked when it came from a peer.
+                self.stats.unrecoverable_errors += 1;
+                tracing::error!(
+                    "a transaction can't be decoded ({error}); this server's tree falls behind: restart it"
+                );
+                return;
+            }
+        };
+        let mut events = Events {
+            watches: &mut self.watches,
+            conns: &mut self.conns,
+            dirty: &mut self.dirty,
+            skip_acl: self.config.skip_acl,
+            sent: 0,
+            hit: Vec::new(),
+        };
+        let result = self.db.apply(&entry, &mut events);
+        self.stats.watch_events += events.sent;
+        self.stats.commits += 1;
+        self.processor.applied(entry.header.zxid);
+        let session = entry.header.client_id;
+        match &entry.txn {
+            Txn::CreateSession(txn) => {
+                self.sessions.track(session, u32::try_from(txn.timeout_ms).unwrap_or(0), now.mono_ms());
+            }
+            Txn::CloseSession(_) => self.sessions.remove(session),
+            _ => {}
+        }
+        if let Some(&conn) = self.conn_by_session.get(&session) {
+            self.answer_write(now, conn, &entry, &result);
+        }
+        self.answer_syncs(now);
+    }
+
+    /// Answers the write at the front of the queue, if the transaction is its, and the reads behind it.
+    fn answer_write(&mut self, now: Now, conn: ConnId, entry: &TxnEntry<'_>, result: &TxnResult<'_>) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let zxid = self.db.last_zxid();
+        let mine = connection.queue.front().is_some_and(|waiting| {
+            matches!(waiting.kind, Kind::Write)
+                && waiting.xid == entry.header.cxid
+                && (waiting.op.code() == entry.header.txn_type || entry.header.txn_type == OpCode::Error.code())
+        });
+        if mine && let Some(waiting) = connection.queue.pop_front() {
+            self.in_flight -= 1;
+            if waiting.op == OpCode::CreateSession {
+                answer_connect(connection, result.err == 0);
+            } else {
+                connection.reply(waiting.xid, zxid, |out| write_response(waiting.op, result, out));
+            }
+            connection.answered(op_letters(waiting.op), waiting.xid, zxid, waiting.received_us, now.mono_us);
+            let us = now.mono_us.saturating_sub(waiting.received_us);
+            self.stats.packets_sent += 1;
+            self.stats.latency.add(us);
+            self.stats.update_latency.add(us);
+        }
+        if matches!(entry.txn, Txn::CloseSession(_)) {
+            connection.closing = true;
+        }
+        mark_dirty(&mut self.conns, &mut self.dirty, conn);
+        self.answer_ready(now, conn);
+    }
+
+    fn answer_syncs(&mut self, now: Now) {
+        let applied = self.db.last_zxid();
+        while let Some(at) = self.sync_waiters.iter().position(|(zxid, _)| *zxid <= applied) {
+            let (_, conn) = self.sync_waiters.swap_remove(at);
+            self.answer_ready(now, conn);
+        }
+    }
+}
+
+/// The body of the answer to a write.
+fn write_response(op: OpCode, result: &TxnResult<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+    // A multi tells of errors part by part, unless it failed as a whole.
+    if result.err != 0 && (op != OpCode::Multi || result.txn_type == OpCode::Error.code()) {
+        return Err(ErrorCode::from_i32(result.err).unwrap_or(ErrorCode::SystemError));
+    }
+    match op {
+        OpCode::Create => result.path.write(out),
+        OpCode::Create2 | OpCode::CreateTtl | OpCode::CreateContainer => {
+            result.path.write(out);
+            result.stat.write(out);
+        }
+        OpCode::SetData | OpCode::SetAcl => result.stat.write(out),
+        OpCode::Multi => {
+            for part in &result.multi {
+                write_part(part, out);
+            }
+            MULTI_END.write(out);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn write_part(part: &TxnResult<'_>, out: &mut Vec<u8>) {
+    let header = |op: OpCode| MultiHeader { op: op.code(), done: false, err: 0 };
+    match OpCode::from_i32(part.txn_type) {
+        Some(OpCode::Create) => {
+            header(OpCode::Create).write(out);
+            part.path.write(out);
+        }
+        Some(OpCode::Create2 | OpCode::CreateTtl | OpCode::CreateContainer) => {
+            header(OpCode::Create2).write(out);
+            part.path.write(out);
+            part.stat.write(out);
+        }
+        Some(OpCode::SetData) => {
+            header(OpCode::SetData).write(out);
+            part.stat.write(out);
+        }
+        Some(op @ (OpCode::Delete | OpCode::Check)) => header(op).write(out),
+        _ => write_multi_error(part.err, out),
+    }
+}

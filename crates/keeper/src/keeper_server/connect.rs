@@ -1,0 +1,113 @@
+//! Connections come, and sessions are made or found again.
+
+use super::{KeeperServer, Output, mark_dirty};
+use crate::connection::{Connection, Kind, Outstanding};
+use crate::jute::{Jute, Reader};
+use crate::proto::{ConnectRequest, ConnectResponse, OpCode};
+use crate::request_processor::{Prepared, Request};
+use crate::session_tracker::{LOCAL_OWNER, password};
+use crate::txn::CreateSessionTxn;
+use crate::watch_manager::ConnId;
+use ottla_base::time::Now;
+use std::net::SocketAddr;
+
+impl KeeperServer {
+    pub(super) fn open(&mut self, now: Now, conn: ConnId, peer: SocketAddr, outputs: &mut Vec<Output>) {
+        let of_ip = self.conns_by_ip.get(&peer.ip()).copied().unwrap_or(0);
+        let too_many = |limit: u32, count: u64| limit != 0 && count >= u64::from(limit);
+        if too_many(self.config.max_client_cnxns, u64::from(of_ip))
+            || too_many(self.config.max_cnxns, self.conns.len() as u64)
+        {
+            tracing::warn!("too many connections from {peer}: refused (maxClientCnxns, maxCnxns)");
+            self.stats.connections_rejected += 1;
+            outputs.push(Output::Close { conn });
+            return;
+        }
+        *self.conns_by_ip.entry(peer.ip()).or_default() += 1;
+        self.conns.insert(conn, Connection::new(conn, peer, now.mono_ms(), now.wall_ms));
+    }
+
+    /// The first frame: makes a session or takes one up again.
+    pub(super) fn connect(&mut self, now: Now, conn: ConnId, frame: &[u8], outputs: &mut Vec<Output>) {
+        let Ok(request) = Reader::new(frame).record::<ConnectRequest<'_>>() else {
+            return self.close_now(conn, outputs);
+        };
+        if request.last_zxid_seen > self.db.last_zxid() {
+            tracing::info!(
+                "connection {conn} has seen zxid {:#x}, this server only {:#x}: it must try another server",
+                request.last_zxid_seen,
+                self.db.last_zxid()
+            );
+            return self.close_now(conn, outputs);
+        }
+        let timeout_ms = u32::try_from(request.timeout_ms)
+            .unwrap_or(0)
+            .max(self.config.min_session_timeout_ms)
+            .min(self.config.max_session_timeout_ms);
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.initialized = true;
+        connection.timeout_ms = timeout_ms;
+        connection.knows_read_only = request.read_only.is_some();
+        connection.input = Vec::new();
+        if request.session_id == 0 {
+            self.create_session(now, conn, timeout_ms);
+        } else {
+            self.reopen_session(now, conn, &request, timeout_ms, outputs);
+        }
+    }
+
+    fn create_session(&mut self, now: Now, conn: ConnId, timeout_ms: u32) {
+        let session_id = self.sessions.next_id();
+        let body = CreateSessionTxn { timeout_ms: timeout_ms as i32 }.to_bytes();
+        let auth = Vec::new();
+        let op = OpCode::CreateSession;
+        let request = Request { session_id, cxid: 0, op, body: &body, auth: &auth, owner: LOCAL_OWNER };
+        let Prepared::Txn { .. } = self.propose(now, request) else { return };
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.session_id = session_id;
+        connection.queue.push_back(Outstanding { xid: 0, op, received_us: now.mono_us, kind: Kind::Write });
+        self.in_flight += 1;
+        self.conn_by_session.insert(session_id, conn);
+    }
+
+    fn reopen_session(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        request: &ConnectRequest<'_>,
+        timeout_ms: u32,
+        outputs: &mut Vec<Output>,
+    ) {
+        let session_id = request.session_id;
+        let known = request.passwd == Some(&password(session_id)[..])
+            && self.sessions.reattach(session_id, timeout_ms, now.mono_ms());
+        if known {
+            // Where the client was before: it has left that connection, or never had it.
+            if let Some(&old) = self.conn_by_session.get(&session_id)
+                && old != conn
+            {
+                self.close_now(old, outputs);
+            }
+            self.conn_by_session.insert(session_id, conn);
+        }
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.session_id = if known { session_id } else { 0 };
+            answer_connect(connection, known);
+        }
+        mark_dirty(&mut self.conns, &mut self.dirty, conn);
+    }
+}
+
+/// Answers the connect frame; a session that is not valid is told as id 0 and the connection closed.
+pub(super) fn answer_connect(connection: &mut Connection, valid: bool) {
+    let passwd = if valid { password(connection.session_id) } else { [0; 16] };
+    let response = ConnectResponse {
+        protocol_version: 0,
+        timeout_ms: if valid { connection.timeout_ms as i32 } else { 0 },
+        session_id: if valid { connection.session_id } else { 0 },
+        passwd: Some(&passwd),
+        read_only: connection.knows_read_only.then_some(false),
+    };
+    connection.send_record(&response);
+    connection.closing |= !valid;
+}

@@ -1,0 +1,295 @@
+//! From a connection's bytes to requests: framing, authentication, and the two ways that a request can go.
+
+use super::{KeeperServer, Output, mark_dirty, words};
+use crate::auth;
+use crate::connection::{Kind, Outstanding, op_letters};
+use crate::jute::{Jute, Reader};
+use crate::proto::{AuthPacket, ErrorCode, OpCode, RequestHeader};
+use crate::reads::{self, Reading};
+use crate::request_processor::{Prepared, Request};
+use crate::session_tracker::LOCAL_OWNER;
+use crate::watch_manager::ConnId;
+use ottla_base::time::Now;
+
+impl KeeperServer {
+    /// Splits what came into frames. Only a frame's beginning is ever kept, and no frame is longer than
+    /// `jute.maxbuffer`.
+    pub(super) fn receive(&mut self, now: Now, conn: ConnId, bytes: &[u8], outputs: &mut Vec<Output>) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let mut kept = std::mem::take(&mut connection.input);
+        if kept.is_empty() {
+            let used = self.receive_frames(now, conn, bytes, outputs);
+            kept.extend_from_slice(&bytes[used..]);
+        } else {
+            kept.extend_from_slice(bytes);
+            let used = self.receive_frames(now, conn, &kept, outputs);
+            kept.drain(..used);
+        }
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.input = kept;
+        }
+    }
+
+    /// Takes whole frames; gives the count of bytes used.
+    fn receive_frames(&mut self, now: Now, conn: ConnId, bytes: &[u8], outputs: &mut Vec<Output>) -> usize {
+        let mut used = 0;
+        while let Some((len, rest)) = bytes[used..].split_first_chunk::<4>() {
+            let Some(connection) = self.conns.get_mut(&conn) else { return bytes.len() };
+            if connection.closing {
+                return bytes.len();
+            }
+            if !connection.initialized && words::is_known(*len) {
+                connection.stats.received += 1;
+                self.stats.packets_received += 1;
+                self.four_letter_word(now, conn, *len, rest);
+                return bytes.len();
+            }
+            let len = i32::from_be_bytes(*len);
+            let Some(len) = usize::try_from(len).ok().filter(|&len| len <= self.config.jute_max_buffer) else {
+                tracing::warn!(
+                    "connection {conn} from {} closed: a message of {len} bytes is malformed or larger than \
+                     jute.maxbuffer={}",
+                    connection.peer,
+                    self.config.jute_max_buffer
+                );
+                self.stats.large_requests_rejected += 1;
+                self.close_now(conn, outputs);
+                return bytes.len();
+            };
+            let Some(frame) = rest.get(..len) else { break };
+            used += 4 + len;
+            connection.stats.received += 1;
+            self.stats.packets_received += 1;
+            if connection.initialized {
+                self.request(now, conn, frame, outputs);
+            } else {
+                self.connect(now, conn, frame, outputs);
+            }
+        }
+        used
+    }
+
+    /// One request of a session.
+    fn request(&mut self, now: Now, conn: ConnId, frame: &[u8], outputs: &mut Vec<Output>) {
+        let mut reader = Reader::new(frame);
+        let Ok(header) = reader.record::<RequestHeader>() else {
+            return self.close_now(conn, outputs);
+        };
+        let body = reader.rest();
+        let op = OpCode::from_i32(header.op);
+        match op {
+            Some(OpCode::Auth) => return self.authenticate(conn, header.xid, body, outputs),
+            Some(OpCode::Sasl) => return self.sasl(conn, header.xid, outputs),
+            _ => {}
+        }
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let session_id = connection.session_id;
+        if !self.sessions.touch(session_id, now.mono_ms()) {
+            // The session is about to end; its connection goes with it.
+            return;
+        }
+        match op {
+            Some(
+                OpCode::Create
+                | OpCode::Create2
+                | OpCode::CreateTtl
+                | OpCode::CreateContainer
+                | OpCode::Delete
+                | OpCode::DeleteContainer
+                | OpCode::SetData
+                | OpCode::SetAcl
+                | OpCode::Multi
+                | OpCode::Reconfig
+                | OpCode::CloseSession,
+            ) => self.write(now, conn, header.xid, op.unwrap_or(OpCode::Error), body),
+            Some(
+                OpCode::Exists
+                | OpCode::GetData
+                | OpCode::GetAcl
+                | OpCode::GetChildren
+                | OpCode::GetChildren2
+                | OpCode::GetAllChildrenNumber
+                | OpCode::GetEphemerals
+                | OpCode::MultiRead
+                | OpCode::Ping
+                | OpCode::Sync
+                | OpCode::SetWatches
+                | OpCode::SetWatches2
+                | OpCode::CheckWatches
+                | OpCode::RemoveWatches
+                | OpCode::AddWatch
+                | OpCode::WhoAmI,
+            ) => self.read(now, conn, header.xid, op.unwrap_or(OpCode::Error), body),
+            _ => {
+                tracing::warn!("connection {conn} asks for the unknown operation {}", header.op);
+                connection.reply(header.xid, -1, |_| Err(ErrorCode::Unimplemented));
+                connection.closing = true;
+                self.mark_dirty(conn);
+            }
+        }
+        self.throttle(conn, outputs);
+    }
+
+    /// Stops reading from a client that waits for something while the server as a whole has too much to do.
+    fn throttle(&mut self, conn: ConnId, outputs: &mut Vec<Output>) {
+        if self.in_flight <= self.config.global_outstanding_limit {
+            return;
+        }
+        if let Some(connection) = self.conns.get_mut(&conn)
+            && !connection.paused
+            && !connection.queue.is_empty()
+        {
+            connection.paused = true;
+            self.stats.throttled += 1;
+            self.paused.push(conn);
+            outputs.push(Output::Pause { conn });
+        }
+    }
+
+    fn write(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8]) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let session_id = connection.session_id;
+        // Lent out while the request is decided.
+        let auth = std::mem::take(&mut connection.auth);
+        let prepared = self.propose(now, Request { session_id, cxid: xid, op, body, auth: &auth, owner: LOCAL_OWNER });
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.auth = auth;
+        let kind = match prepared {
+            Prepared::Txn { .. } => Kind::Write,
+            Prepared::Refused(code) => Kind::Failed(code),
+        };
+        connection.queue.push_back(Outstanding { xid, op, received_us: now.mono_us, kind });
+        self.in_flight += 1;
+        if matches!(prepared, Prepared::Refused(_)) {
+            self.answer_ready(now, conn);
+        }
+    }
+
+    fn read(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8]) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let last_proposed = self.processor.last_zxid();
+        let must_wait = op == OpCode::Sync && last_proposed > self.db.last_zxid();
+        if let Err(code) = self.sessions.check(connection.session_id, LOCAL_OWNER) {
+            let kind = Kind::Failed(code);
+            connection.queue.push_back(Outstanding { xid, op, received_us: now.mono_us, kind });
+            self.in_flight += 1;
+            self.answer_ready(now, conn);
+        } else if connection.queue.is_empty() && !must_wait {
+            self.serve(now, conn, xid, op, body, now.mono_us);
+        } else {
+            let kind = match op {
+                OpCode::Sync => Kind::Sync(last_proposed, body.to_vec()),
+                _ => Kind::Read(body.to_vec()),
+            };
+            connection.queue.push_back(Outstanding { xid, op, received_us: now.mono_us, kind });
+            self.in_flight += 1;
+            if must_wait {
+                self.sync_waiters.push((last_proposed, conn));
+            }
+        }
+    }
+
+    /// Answers a read from the tree as it is now.
+    fn serve(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8], received_us: u64) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let zxid = self.db.last_zxid();
+        if matches!(op, OpCode::SetWatches | OpCode::SetWatches2) {
+            let result = reads::set_watches(&self.db, op, body, conn, &mut self.watches, |event, path| {
+                self.stats.watch_events += 1;
+                connection.notify(event, path, -1);
+            });
+            connection.reply(xid, zxid, |_| result);
+        } else {
+            let auth = std::mem::take(&mut connection.auth);
+            let reading = Reading {
+                db: &self.db,
+                conn,
+                session_id: connection.session_id,
+                auth: &auth,
+                skip_acl: self.config.skip_acl,
+            };
+            let watches = &mut self.watches;
+            connection.reply(xid, zxid, |out| reading.serve(op, body, watches, out));
+            connection.auth = auth;
+        }
+        connection.answered(op_letters(op), xid, zxid, received_us, now.mono_us);
+        let us = now.mono_us.saturating_sub(received_us);
+        self.stats.packets_sent += 1;
+        self.stats.latency.add(us);
+        self.stats.read_latency.add(us);
+        mark_dirty(&mut self.conns, &mut self.dirty, conn);
+    }
+
+    /// Answers what waits at the front of a connection's queue and no longer needs to.
+    pub(super) fn answer_ready(&mut self, now: Now, conn: ConnId) {
+        loop {
+            let Some(connection) = self.conns.get_mut(&conn) else { return };
+            let applied = self.db.last_zxid();
+            let ready = match connection.queue.front().map(|waiting| &waiting.kind) {
+                Some(Kind::Read(_) | Kind::Failed(_)) => true,
+                Some(Kind::Sync(zxid, _)) => *zxid <= applied,
+                Some(Kind::Write) | None => false,
+            };
+            if !ready {
+                return;
+            }
+            let Some(waiting) = connection.queue.pop_front() else { return };
+            self.in_flight -= 1;
+            match waiting.kind {
+                Kind::Read(body) | Kind::Sync(_, body) => {
+                    self.serve(now, conn, waiting.xid, waiting.op, &body, waiting.received_us);
+                }
+                Kind::Failed(code) => {
+                    connection.reply(waiting.xid, applied, |_| Err(code));
+                    self.stats.packets_sent += 1;
+                    self.mark_dirty(conn);
+                }
+                Kind::Write => {}
+            }
+        }
+    }
+
+    /// `addauth`: proves an identity, or ends the connection.
+    fn authenticate(&mut self, conn: ConnId, xid: i32, body: &[u8], outputs: &mut Vec<Output>) {
+        let Ok(packet) = Reader::new(body).record::<AuthPacket<'_>>() else {
+            return self.close_now(conn, outputs);
+        };
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let mut proved: Vec<(String, String)> = Vec::new();
+        match packet.scheme {
+            "digest" if self.config.digest_auth => {
+                let id = auth::digest_id(&String::from_utf8_lossy(packet.auth.unwrap_or(&[])));
+                if self.config.super_digest.as_deref() == Some(&id) {
+                    proved.push(("super".to_owned(), String::new()));
+                }
+                proved.push(("digest".to_owned(), id));
+            }
+            "ip" => proved.push(("ip".to_owned(), connection.peer.ip().to_string())),
+            _ => {}
+        }
+        if proved.is_empty() {
+            tracing::warn!("connection {conn} failed to authenticate (scheme {:?})", packet.scheme);
+            self.stats.auth_failed += 1;
+            connection.reply(xid, 0, |_| Err(ErrorCode::AuthFailed));
+            connection.closing = true;
+        } else {
+            for id in proved {
+                if !connection.auth.contains(&id) {
+                    connection.auth.push(id);
+                }
+            }
+            connection.reply(xid, 0, |_| Ok(()));
+        }
+        self.mark_dirty(conn);
+    }
+
+    /// What a server without SASL says to a client that tries: nothing goes on from here, but the session stays.
+    fn sasl(&mut self, conn: ConnId, xid: i32, outputs: &mut Vec<Output>) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return self.close_now(conn, outputs) };
+        connection.reply(xid, 0, |out| {
+            None::<&[u8]>.write(out);
+            Ok(())
+        });
+        self.mark_dirty(conn);
+    }
+}

@@ -1,0 +1,316 @@
+//! The four-letter words (`server/command`): four bytes instead of a connect frame, answered in text, then closed.
+
+use super::KeeperServer;
+use crate::connection::Connection;
+use crate::stats::java_double;
+use crate::watch_manager::ConnId;
+use ottla_base::time::Now;
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+const WORDS: [&[u8; 4]; 18] = [
+    b"conf", b"cons", b"crst", b"dirs", b"dump", b"envi", b"gtmk", b"hash", b"isro", b"mntr", b"ruok", b"srst",
+    b"srvr", b"stat", b"stmk", b"wchc", b"wchp", b"wchs",
+];
+/// ZooKeeper's default of what it traces; only tools that read the number back care.
+const TRACE_MASK: i64 = 306;
+
+/// True when the bytes are a word rather than a length.
+pub(super) fn is_known(word: [u8; 4]) -> bool {
+    WORDS.contains(&&word)
+}
+
+impl KeeperServer {
+    pub(super) fn four_letter_word(&mut self, now: Now, conn: ConnId, word: [u8; 4], rest: &[u8]) {
+        let name = String::from_utf8_lossy(&word).into_owned();
+        let whitelist = &self.config.four_letter_whitelist;
+        let allowed = whitelist.iter().any(|entry| entry == "*" || *entry == name);
+        let text = if allowed {
+            self.word_text(now, conn, &name, rest)
+        } else {
+            format!("{name} is not executed because it is not in the whitelist.\n")
+        };
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.output.extend_from_slice(text.as_bytes());
+            connection.closing = true;
+        }
+        self.mark_dirty(conn);
+    }
+
+    /// The answer to a word, for a connection or for the admin server's commands. Empty when the word is unknown.
+    fn word_text(&mut self, now: Now, asking: ConnId, word: &str, rest: &[u8]) -> String {
+        let mut out = String::new();
+        // Writing to a string never fails.
+        let _ = match word {
+            "ruok" => write!(out, "imok"),
+            "isro" => write!(out, "rw"),
+            "gtmk" => write!(out, "{TRACE_MASK}"),
+            "stmk" => {
+                let mask = rest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes));
+                write!(out, "{mask}")
+            }
+            "srvr" => self.write_server(now, None, &mut out),
+            "stat" => self.write_server(now, Some(asking), &mut out),
+            "mntr" => self.write_monitor(now, &mut out),
+            "conf" => self.write_conf(&mut out),
+            "cons" => self.write_connections(asking, &mut out),
+            "envi" => self.write_environment(&mut out),
+            "dirs" => {
+                let info = &self.config.info;
+                write!(out, "datadir_size: {}\nlogdir_size: {}\n", info.data_dir_size, info.data_log_dir_size)
+            }
+            "dump" => self.write_dump(now, &mut out),
+            "wchs" => {
+                let (conns, paths, watches) = self.watches.summary();
+                write!(out, "{conns} connections watching {paths} paths\nTotal watches:{watches}\n")
+            }
+            "wchc" => self.write_watches_by_connection(&mut out),
+            "wchp" => self.write_watches_by_path(&mut out),
+            "hash" => self.db.digest_log().try_for_each(|d| writeln!(out, "{:x}: {}", d.zxid, d.digest)),
+            "crst" => {
+                for connection in self.conns.values_mut() {
+                    connection.stats.latency = crate::stats::Latency::default();
+                    connection.stats.received = 0;
+                    connection.stats.sent = 0;
+                }
+                write!(out, "Connection stats reset.\n")
+            }
+            "srst" => {
+                self.stats.reset();
+                write!(out, "Server stats reset.\n")
+            }
+            _ => Ok(()),
+        };
+        out
+    }
+
+    fn connections_in_order(&self) -> Vec<&Connection> {
+        let mut all: Vec<&Connection> = self.conns.values().collect();
+        all.sort_unstable_by_key(|c| c.id);
+        all
+    }
+
+    /// `srvr`; with `asking` `stat`, which lists the connections before.
+    fn write_server(&self, now: Now, asking: Option<ConnId>, out: &mut String) -> std::fmt::Result {
+        let gauges = self.gauges(now);
+        writeln!(out, "Zookeeper version: {}", self.config.info.version)?;
+        if let Some(asking) = asking {
+            writeln!(out, "Clients:")?;
+            for connection in self.connections_in_order() {
+                write_connection(connection, connection.id == asking, true, out)?;
+                out.push('\n');
+            }
+            out.push('\n');
+        }
+        writeln!(out, "Latency min/avg/max: {}", self.stats.latency.to_text())?;
+        writeln!(out, "Received: {}", self.stats.packets_received)?;
+        writeln!(out, "Sent: {}", self.stats.packets_sent)?;
+        writeln!(out, "Connections: {}", gauges.num_alive_connections)?;
+        writeln!(out, "Outstanding: {}", gauges.outstanding_requests)?;
+        writeln!(out, "Zxid: 0x{:x}", gauges.last_zxid)?;
+        writeln!(out, "Mode: {}", self.config.info.mode)?;
+        writeln!(out, "Node count: {}", gauges.znode_count)
+    }
+
+    fn write_monitor(&self, now: Now, out: &mut String) -> std::fmt::Result {
+        let gauges = self.gauges(now);
+        let stats = &self.stats;
+        let mut line = |key: &str, value: &dyn std::fmt::Display| writeln!(out, "zk_{key}\t{value}");
+        line("version", &self.config.info.version)?;
+        line("server_state", &self.config.info.mode)?;
+        line("ephemerals_count", &gauges.ephemerals_count)?;
+        line("num_alive_connections", &gauges.num_alive_connections)?;
+        line("avg_latency", &java_double(stats.latency.avg_ms()))?;
+        line("min_latency", &(stats.latency.min_us / 1_000))?;
+        line("max_latency", &(stats.latency.max_us / 1_000))?;
+        line("outstanding_requests", &gauges.outstanding_requests)?;
+        line("znode_count", &gauges.znode_count)?;
+        line("watch_count", &gauges.watch_count)?;
+        line("approximate_data_size", &gauges.approximate_data_size)?;
+        line("global_sessions", &gauges.global_sessions)?;
+        line("local_sessions", &0)?;
+        line("packets_received", &stats.packets_received)?;
+        line("packets_sent", &stats.packets_sent)?;
+        line("uptime", &gauges.uptime_ms)?;
+        line("quorum_size", &0)?;
+        line("connection_rejected", &stats.connections_rejected)?;
+        line("connection_drop_count", &stats.connection_drops)?;
+        line("stale_sessions_expired", &stats.sessions_expired)?;
+        line("large_requests_rejected", &stats.large_requests_rejected)?;
+        line("commit_count", &stats.commits)?;
+        line("digest_mismatches_count", &gauges.digest_mismatches)?;
+        line("unrecoverable_error_count", &stats.unrecoverable_errors)?;
+        for (name, latency) in [("readlatency", &stats.read_latency), ("updatelatency", &stats.update_latency)] {
+            line(&format!("avg_{name}"), &java_double(latency.avg_ms()))?;
+            line(&format!("min_{name}"), &(latency.min_us / 1_000))?;
+            line(&format!("max_{name}"), &(latency.max_us / 1_000))?;
+            line(&format!("cnt_{name}"), &latency.count)?;
+            line(&format!("sum_{name}"), &(latency.total_us / 1_000))?;
+        }
+        Ok(())
+    }
+
+    fn write_conf(&self, out: &mut String) -> std::fmt::Result {
+        let (config, info) = (&self.config, &self.config.info);
+        writeln!(out, "clientPort={}", info.client_port)?;
+        writeln!(out, "secureClientPort={}", info.secure_client_port)?;
+        writeln!(out, "dataDir={}", info.data_dir)?;
+        writeln!(out, "dataDirSize={}", info.data_dir_size)?;
+        writeln!(out, "dataLogDir={}", info.data_log_dir)?;
+        writeln!(out, "dataLogSize={}", info.data_log_dir_size)?;
+        writeln!(out, "tickTime={}", config.tick_time_ms)?;
+        writeln!(out, "maxClientCnxns={}", config.max_client_cnxns)?;
+        writeln!(out, "minSessionTimeout={}", config.min_session_timeout_ms)?;
+        writeln!(out, "maxSessionTimeout={}", config.max_session_timeout_ms)?;
+        writeln!(out, "clientPortListenBacklog={}", info.client_port_listen_backlog)?;
+        writeln!(out, "serverId={}", info.server_id)
+    }
+
+    fn write_connections(&self, asking: ConnId, out: &mut String) -> std::fmt::Result {
+        for connection in self.connections_in_order() {
+            write_connection(connection, connection.id == asking, false, out)?;
+            out.push('\n');
+        }
+        out.push('\n');
+        Ok(())
+    }
+
+    fn write_environment(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "Environment:")?;
+        writeln!(out, "zookeeper.version={}", self.config.info.version)?;
+        self.config.info.environment.iter().try_for_each(|(key, value)| writeln!(out, "{key}={value}"))
+    }
+
+    fn write_dump(&self, now: Now, out: &mut String) -> std::fmt::Result {
+        let date = |mono_ms: u64| java_date(now.wall_ms + mono_ms as i64 - now.mono_ms() as i64);
+        writeln!(out, "SessionTracker dump:")?;
+        let buckets = self.sessions.buckets();
+        writeln!(out, "Session Sets ({})/({}):", buckets.len(), self.sessions.len())?;
+        for (at, ids) in buckets {
+            writeln!(out, "{} expire at {}:", ids.len(), date(at))?;
+            ids.iter().try_for_each(|id| writeln!(out, "\t0x{id:x}"))?;
+        }
+        writeln!(out, "ephemeral nodes dump:")?;
+        let sessions = self.db.tree.sessions_with_ephemerals();
+        writeln!(out, "Sessions with Ephemerals ({}):", sessions.len())?;
+        for session in sessions {
+            writeln!(out, "0x{session:x}:")?;
+            self.db.tree.ephemerals(session).try_for_each(|path| writeln!(out, "\t{path}"))?;
+        }
+        writeln!(out, "Connections dump:")?;
+        let connections = self.connections_in_order();
+        writeln!(out, "Connections Sets ({0})/({0}):", connections.len())?;
+        for c in connections {
+            writeln!(out, "1 expire at {}:", date(now.mono_ms() + u64::from(c.timeout_ms)))?;
+            writeln!(out, "\tip: {} sessionId: 0x{:x}", java_address(c.peer), c.session_id)?;
+        }
+        Ok(())
+    }
+
+    fn write_watches_by_connection(&self, out: &mut String) -> std::fmt::Result {
+        for (conn, paths) in self.watches.by_connection() {
+            writeln!(out, "0x{:x}", self.conns.get(&conn).map_or(0, |c| c.session_id))?;
+            paths.iter().try_for_each(|path| writeln!(out, "\t{path}"))?;
+        }
+        out.push('\n');
+        Ok(())
+    }
+
+    fn write_watches_by_path(&self, out: &mut String) -> std::fmt::Result {
+        for (path, conns) in self.watches.by_path() {
+            writeln!(out, "{path}")?;
+            for conn in conns {
+                writeln!(out, "\t0x{:x}", self.conns.get(&conn).map_or(0, |c| c.session_id))?;
+            }
+        }
+        out.push('\n');
+        Ok(())
+    }
+}
+
+/// A connection as `stat` (brief) and `cons` show it.
+fn write_connection(c: &Connection, asking: bool, brief: bool, out: &mut String) -> std::fmt::Result {
+    let interest = u8::from(!asking && !c.paused);
+    write!(
+        out,
+        " {}[{interest}](queued={},recved={},sent={}",
+        java_address(c.peer),
+        c.queue.len(),
+        c.stats.received,
+        c.stats.sent
+    )?;
+    if !brief && c.session_id != 0 {
+        let s = &c.stats;
+        write!(out, ",sid=0x{:x},lop={},est={},to={}", c.session_id, s.last_op, s.established_ms, c.timeout_ms)?;
+        if s.last_cxid >= 0 {
+            write!(out, ",lcxid=0x{:x}", s.last_cxid)?;
+        }
+        write!(
+            out,
+            ",lzxid=0x{:x},lresp={},llat={},minlat={},avglat={},maxlat={}",
+            s.last_zxid,
+            s.last_response_ms,
+            s.last_latency_ms,
+            s.latency.min_us / 1_000,
+            s.latency.avg_ms() as u64,
+            s.latency.max_us / 1_000
+        )?;
+    }
+    out.push(')');
+    Ok(())
+}
+
+/// An address as Java prints it.
+fn java_address(peer: SocketAddr) -> String {
+    match peer {
+        SocketAddr::V4(v4) => format!("/{v4}"),
+        SocketAddr::V6(v6) => {
+            let groups: Vec<String> = v6.ip().segments().iter().map(|group| format!("{group:x}")).collect();
+            format!("/[{}]:{}", groups.join(":"), v6.port())
+        }
+    }
+}
+
+/// A moment as Java's `Date` prints it, in UTC: `Sun Nov 22 09:08:07 UTC 2026`.
+fn java_date(wall_ms: i64) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let seconds = wall_ms.div_euclid(1_000);
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since 1 March of year 0, in eras of 400 years (146,097 days).
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 2 } else { month - 10 };
+    let year = era * 400 + year_of_era + i64::from(month < 2);
+    format!(
+        "{} {} {day:02} {:02}:{:02}:{:02} UTC {year}",
+        DAYS[days.rem_euclid(7) as usize],
+        MONTHS[month as usize],
+        of_day / 3_600,
+        of_day / 60 % 60,
+        of_day % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_javas() {
+        assert_eq!(java_date(0), "Thu Jan 01 00:00:00 UTC 1970");
+        assert_eq!(java_date(1_795_338_487_000), "Sun Nov 22 09:08:07 UTC 2026");
+        assert_eq!(java_date(951_782_400_000), "Tue Feb 29 00:00:00 UTC 2000");
+    }
+
+    #[test]
+    fn addresses_are_javas() {
+        assert_eq!(java_address("127.0.0.1:5".parse().expect("address")), "/127.0.0.1:5");
+        assert_eq!(java_address("[::1]:5".parse().expect("address")), "/[0:0:0:0:0:0:0:1]:5");
+    }
+}
