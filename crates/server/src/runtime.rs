@@ -47,6 +47,22 @@ impl Cores {
         self.0[0].spawn(task)
     }
 
+    /// Lets the caller spawn tasks of its own onto the first thread while the guard lives.
+    pub(crate) fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
+        self.0[0].handle.enter()
+    }
+
+    /// Runs `task` on the first thread and waits for it; not to be called on a network thread.
+    pub(crate) fn block_on(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let (done, ended) = std::sync::mpsc::channel::<()>();
+        self.spawn(async move {
+            task.await;
+            drop(done);
+        });
+        // Ends when the task does, or is dropped with its thread.
+        let _ = ended.recv();
+    }
+
     /// The thread that serves the fewest connections.
     pub(crate) fn least_loaded(&self) -> Arc<Core> {
         let least = self.0.iter().min_by_key(|core| core.load.load(Ordering::Relaxed));

@@ -1,0 +1,264 @@
+//! Hosts a keeper server: its sockets, its clock, its log and its snapshots.
+//!
+//! Everything that happens to the server happens under one lock, and what it wants done is handed on under the same lock,
+//! so that the order stays. Connections live on a thread of their own, so that a client's heartbeat never waits for a
+//! broker's work; transactions are written and synced by another, all that wait at once; a snapshot by a third, while it
+//! lasts.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ottla_base::hash::FixedMap;
+use ottla_client::keeper_client::{Connecting, KeeperAddress, KeeperConnector, KeeperStream};
+use ottla_keeper::keeper_server::{ConnId, Input, KeeperServer, Output};
+use ottla_keeper::storage::KeeperStorage;
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+
+mod connection;
+mod journal;
+mod snapshot;
+
+use connection::Outbox;
+
+/// Bytes in flight in each direction of a connection inside the process.
+const DUPLEX_BYTES: usize = 64 << 10;
+/// Longest time between two ticks, whatever the server says.
+const MAX_TICK: Duration = Duration::from_millis(500);
+
+/// What a host is made of.
+pub struct KeeperParts {
+    pub server: KeeperServer,
+    /// Where transactions and snapshots go.
+    pub storage: KeeperStorage,
+    pub clock: Clock,
+    /// Called once when the keeper can't go on, with one line that says why.
+    pub fatal: Box<dyn Fn(String) + Send + Sync>,
+}
+
+/// A running keeper.
+pub struct KeeperHost {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    threads: Mutex<Option<Threads>>,
+}
+
+impl fmt::Debug for KeeperHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeeperHost")
+    }
+}
+
+struct Threads {
+    stop: oneshot::Sender<()>,
+    connections: JoinHandle<()>,
+    journal: JoinHandle<()>,
+}
+
+/// The server and the ways to those who carry out what it wants.
+pub(crate) struct Shared {
+    machine: Mutex<Machine>,
+    clock: Clock,
+    storage: KeeperStorage,
+    fatal: Box<dyn Fn(String) + Send + Sync>,
+}
+
+struct Machine {
+    server: KeeperServer,
+    outputs: Vec<Output>,
+    outboxes: FixedMap<ConnId, Arc<Outbox>>,
+    next_conn: u64,
+    /// `None` once the host stops.
+    journal: Option<Sender<journal::Work>>,
+    snapshot: Option<Sender<snapshot::Part>>,
+}
+
+impl KeeperHost {
+    /// Starts the threads; nobody can connect yet.
+    pub fn start(parts: KeeperParts) -> io::Result<Self> {
+        let KeeperParts { server, storage, clock, fatal } = parts;
+        let log = storage.log();
+        let (work, queue) = std::sync::mpsc::channel();
+        let machine = Machine {
+            server,
+            outputs: Vec::new(),
+            outboxes: FixedMap::default(),
+            next_conn: 1,
+            journal: Some(work),
+            snapshot: None,
+        };
+        let shared = Arc::new(Shared { machine: Mutex::new(machine), clock, storage, fatal });
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        handle.spawn(tick(Arc::clone(&shared)));
+        let connections = std::thread::Builder::new().name("ottla-keeper".to_owned()).spawn(move || {
+            // An error means that the sender is gone, which ends the thread too.
+            let _ = runtime.block_on(stopped);
+            runtime.shutdown_background();
+        })?;
+        let writer = Arc::clone(&shared);
+        let journal = std::thread::Builder::new()
+            .name("ottla-keeper-log".to_owned())
+            .spawn(move || journal::run(log, &queue, &writer))?;
+        Ok(Self { shared, runtime: handle, threads: Mutex::new(Some(Threads { stop, connections, journal })) })
+    }
+
+    /// Accepts clients on `socket` from now on.
+    pub fn listen(&self, socket: TcpListener) -> io::Result<()> {
+        tracing::info!(address = %socket.local_addr()?, "the keeper is awaiting clients");
+        self.runtime.spawn(connection::accept(Arc::clone(&self.shared), socket));
+        Ok(())
+    }
+
+    /// Opens connections to this keeper from within the process.
+    #[must_use]
+    pub fn connector(&self) -> Arc<dyn KeeperConnector> {
+        Arc::new(InProcess { shared: Arc::clone(&self.shared), runtime: self.runtime.clone() })
+    }
+
+    /// Looks at the server between two inputs.
+    pub fn with_server<T>(&self, look: impl FnOnce(&mut KeeperServer) -> T) -> T {
+        look(&mut self.shared.machine.lock().server)
+    }
+
+    /// Closes all connections; what was decided is on disk when this returns.
+    pub fn stop(&self) {
+        let Some(threads) = self.threads.lock().take() else { return };
+        // A thread that is gone needs no word.
+        let _ = threads.stop.send(());
+        let _ = threads.connections.join();
+        {
+            let mut machine = self.shared.machine.lock();
+            machine.journal = None;
+            machine.snapshot = None;
+        }
+        let _ = threads.journal.join();
+    }
+}
+
+impl Drop for KeeperHost {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    /// One input to the server, and everything that follows.
+    pub(crate) fn step(self: &Arc<Self>, input: Input<'_>) {
+        let machine = &mut *self.machine.lock();
+        machine.server.step(self.clock.now(), input, &mut machine.outputs);
+        let mut outputs = std::mem::take(&mut machine.outputs);
+        for output in outputs.drain(..) {
+            self.carry_out(machine, output);
+        }
+        machine.outputs = outputs;
+    }
+
+    fn carry_out(self: &Arc<Self>, machine: &mut Machine, output: Output) {
+        match output {
+            Output::Send { conn, bytes } => {
+                if let Some(outbox) = machine.outboxes.get(&conn) {
+                    outbox.send(bytes);
+                }
+            }
+            Output::Close { conn } => {
+                if let Some(outbox) = machine.outboxes.remove(&conn) {
+                    outbox.close();
+                }
+            }
+            Output::Pause { conn } => machine.pause(conn, true),
+            Output::Resume { conn } => machine.pause(conn, false),
+            Output::Append(batch) => machine.log(journal::Work::Append(batch)),
+            Output::RollLog => machine.log(journal::Work::Roll),
+            Output::SnapshotBegin { zxid } => machine.snapshot = snapshot::start(self, zxid),
+            Output::SnapshotChunk(bytes) => machine.snapshot_part(snapshot::Part::Chunk(bytes)),
+            Output::SnapshotEnd => {
+                machine.snapshot_part(snapshot::Part::End);
+                machine.snapshot = None;
+            }
+        }
+    }
+
+    /// A new connection, and the box in which what is to be sent to it gathers.
+    fn open(self: &Arc<Self>, peer: SocketAddr) -> (ConnId, Arc<Outbox>) {
+        let outbox = Arc::new(Outbox::default());
+        let conn = {
+            let mut machine = self.machine.lock();
+            let conn = machine.next_conn;
+            machine.next_conn += 1;
+            machine.outboxes.insert(conn, Arc::clone(&outbox));
+            conn
+        };
+        self.step(Input::Opened { conn, peer });
+        (conn, outbox)
+    }
+
+    /// The connection is gone.
+    fn closed(self: &Arc<Self>, conn: ConnId) {
+        self.machine.lock().outboxes.remove(&conn);
+        self.step(Input::Closed { conn });
+    }
+
+    pub(crate) fn fail(&self, what: &str, error: &io::Error) {
+        tracing::error!(%error, "the keeper stops: {what}");
+        (self.fatal)(format!("the keeper stops: {what}: {error}"));
+    }
+}
+
+impl Machine {
+    fn pause(&self, conn: ConnId, paused: bool) {
+        if let Some(outbox) = self.outboxes.get(&conn) {
+            outbox.pause(paused);
+        }
+    }
+
+    fn log(&self, work: journal::Work) {
+        if let Some(journal) = &self.journal {
+            // The thread has gone when the log failed; nothing is acknowledged any more then.
+            let _ = journal.send(work);
+        }
+    }
+
+    fn snapshot_part(&self, part: snapshot::Part) {
+        if let Some(snapshot) = &self.snapshot {
+            // The thread has gone when the snapshot failed, which it has told.
+            let _ = snapshot.send(part);
+        }
+    }
+}
+
+async fn tick(shared: Arc<Shared>) {
+    loop {
+        let now_ms = shared.clock.mono_us() / 1_000;
+        let due_ms = shared.machine.lock().server.next_tick_ms();
+        let wait = Duration::from_millis(due_ms.saturating_sub(now_ms).max(1));
+        tokio::time::sleep(wait.min(MAX_TICK)).await;
+        shared.step(Input::Tick);
+    }
+}
+
+/// Hands out in-process streams.
+struct InProcess {
+    shared: Arc<Shared>,
+    runtime: Handle,
+}
+
+impl KeeperConnector for InProcess {
+    fn connect<'a>(&'a self, _server: &'a KeeperAddress) -> Connecting<'a> {
+        let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.runtime.spawn(connection::serve(Arc::clone(&self.shared), ours, peer));
+        let stream: Box<dyn KeeperStream> = Box::new(theirs);
+        Pin::from(Box::new(std::future::ready(Ok(stream))))
+    }
+}

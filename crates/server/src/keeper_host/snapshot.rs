@@ -1,0 +1,66 @@
+//! The thread that writes a snapshot, part by part, while the server goes on.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use ottla_keeper::keeper_server::Input;
+
+use super::Shared;
+
+/// How long the server may take to give a part that it was asked for.
+const PART_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the thread is given.
+#[derive(Debug)]
+pub(super) enum Part {
+    Chunk(Vec<u8>),
+    End,
+}
+
+/// Starts the thread; it asks the server for each part, so that no more than one waits.
+pub(super) fn start(shared: &Arc<Shared>, zxid: i64) -> Option<Sender<Part>> {
+    let (parts, queue) = std::sync::mpsc::channel();
+    let shared = Arc::clone(shared);
+    let thread = std::thread::Builder::new().name("ottla-keeper-snap".to_owned()).spawn(move || {
+        match write(&shared, zxid, &queue) {
+            Ok(bytes) => tracing::info!(zxid = format_args!("{zxid:#x}"), bytes, "wrote a snapshot of the keeper's tree"),
+            // The log still has everything; the next snapshot may succeed.
+            Err(error) => tracing::error!(%error, "a snapshot of the keeper's tree failed"),
+        }
+    });
+    match thread {
+        Ok(_) => Some(parts),
+        Err(error) => {
+            tracing::error!(%error, "no thread for a snapshot");
+            None
+        }
+    }
+}
+
+/// Writes part after part. After an error the rest is thrown away, part by part too: the server must get to the end to
+/// begin another one later.
+fn write(shared: &Arc<Shared>, zxid: i64, queue: &Receiver<Part>) -> io::Result<u64> {
+    let mut store = shared.storage.snapshots();
+    let mut outcome = store.begin(zxid);
+    let mut written = 0;
+    loop {
+        shared.step(Input::SnapshotStep);
+        let mut next = Some(queue.recv_timeout(PART_TIMEOUT).map_err(|_| io::Error::other("the keeper gave it up"))?);
+        while let Some(part) = next {
+            match part {
+                Part::Chunk(bytes) => {
+                    written += bytes.len() as u64;
+                    outcome = outcome.and_then(|()| store.chunk(&bytes));
+                }
+                Part::End => {
+                    outcome?;
+                    store.end()?;
+                    return Ok(written);
+                }
+            }
+            next = queue.try_recv().ok();
+        }
+    }
+}
