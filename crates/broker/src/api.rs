@@ -30,6 +30,7 @@ pub struct Api {
 /// Every served API, in the order of the keys.
 #[rustfmt::skip]
 pub static APIS: &[&Api] = &[
+    &handlers::produce::API,
     &handlers::metadata::API,
     &handlers::leader_and_isr::API,
     &handlers::stop_replica::API,

@@ -19,7 +19,7 @@ use crate::timer_wheel::{TimerId, TimerWheel};
 pub trait Watcher: Send + Sync + fmt::Debug {
     /// Records were appended, the high watermark or log start moved, or the leadership changed. `token` is the one given
     /// at registration.
-    fn partition_changed(&self, now: Now, token: u32);
+    fn partition_changed(self: Arc<Self>, now: Now, token: u32);
 }
 
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl Watchers {
 /// A request that waits, as the clock sees it.
 pub trait DelayedOperation: Send + Sync + fmt::Debug {
     /// The time ran out: answers with what there is. Called once at most, and not after the timer was cancelled in time.
-    fn expire(&self, now: Now);
+    fn expire(self: Arc<Self>, now: Now);
 }
 
 /// The clock of all waiting requests.
@@ -133,10 +133,11 @@ impl Purgatory {
     pub fn expire(&self, now: Now) -> usize {
         let mut expired = Vec::new();
         self.wheel.lock().advance(now.mono_ms(), &mut expired);
-        for operation in &expired {
+        let count = expired.len();
+        for operation in expired {
             operation.expire(now);
         }
-        expired.len()
+        count
     }
 
     /// When [`Purgatory::expire`] has something to do, in milliseconds of the clock that never goes back.
@@ -168,13 +169,13 @@ mod tests {
     }
 
     impl Watcher for Probe {
-        fn partition_changed(&self, _now: Now, token: u32) {
+        fn partition_changed(self: Arc<Self>, _now: Now, token: u32) {
             self.woken.lock().push(token);
         }
     }
 
     impl DelayedOperation for Probe {
-        fn expire(&self, _now: Now) {
+        fn expire(self: Arc<Self>, _now: Now) {
             self.expired.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -303,7 +303,7 @@ impl AutoCreation {
 }
 
 impl DelayedOperation for AutoCreation {
-    fn expire(&self, _now: Now) {
+    fn expire(self: Arc<Self>, _now: Now) {
         let state = self.waiting.lock().take();
         self.answer(state);
     }

@@ -5,6 +5,8 @@ pub mod authorized_operations;
 pub mod describe_cluster;
 pub mod describe_topic_partitions;
 pub mod leader_and_isr;
+pub mod leader_hints;
 pub mod metadata;
+pub mod produce;
 pub mod stop_replica;
 pub mod update_metadata;
