@@ -1,12 +1,13 @@
-//! Chores of the project: `cargo xtask generate [--check]`.
+//! Chores of the project: `cargo xtask generate [--check]` and `cargo xtask tidy`.
 
 mod generate;
 mod schema;
+mod tidy;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask generate [--check]";
+const USAGE: &str = "usage: cargo xtask generate [--check] | tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the root");
     let result = match arguments[..] {
         ["generate"] => generate::run(root, false),
+        ["tidy"] => tidy::run(root),
         ["generate", "--check"] => generate::run(root, true),
         _ => Err(USAGE.to_owned()),
     };

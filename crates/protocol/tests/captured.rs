@@ -39,12 +39,12 @@ struct Expected {
 }
 
 fn expected(i: usize) -> Expected {
-    let far = if i % 2 == 0 { 1 } else { 1_000_000 };
+    let far = if i.is_multiple_of(2) { 1 } else { 1_000_000 };
     Expected {
-        key: (i % 4 != 0).then(|| format!("k{i}").into_bytes()),
+        key: (!i.is_multiple_of(4)).then(|| format!("k{i}").into_bytes()),
         value: (i % 5 != 4).then(|| format!("value value value value {}", i * i).into_bytes()),
         timestamp: 1_700_000_000_000 + i as i64 * far,
-        header: (i % 3 == 0).then(|| format!("x{i}").into_bytes()),
+        header: i.is_multiple_of(3).then(|| format!("x{i}").into_bytes()),
     }
 }
 
