@@ -1,3 +1,13 @@
-//! The one binary.
+//! The one binary: `ottla COMMAND …`, or any of Kafka's and ZooKeeper's script names by a link to it.
 
-fn main() {}
+mod common;
+mod output;
+mod time;
+mod tool;
+mod tools;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tool::main(std::env::args_os().collect())
+}
