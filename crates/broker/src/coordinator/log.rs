@@ -61,6 +61,9 @@ pub trait CoordinatorLog: Send + Sync {
         visit: &mut dyn FnMut(LogEntry<'_>),
     ) -> Result<i64, ErrorCode>;
 
+    /// How many partitions the topic has; `None` while it isn't there.
+    fn partition_count(&self, topic: &str) -> Option<i32>;
+
     /// Where the log stands; `None` when this broker doesn't lead it.
     fn offsets(&self, partition: &TopicPartition) -> Option<LogOffsets>;
 }

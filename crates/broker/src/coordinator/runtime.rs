@@ -15,9 +15,9 @@ use ottla_base::hash::FixedMap;
 use ottla_base::ids::TopicPartition;
 use ottla_base::time::Now;
 use ottla_protocol::ErrorCode;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::log::{CoordinatorLog, KeyValue, LogEntry};
+use super::log::{Appended, CoordinatorLog, KeyValue, LogEntry};
 use super::shard::{Append, CoordinatorRecord, CoordinatorShard, Effects, Ticket};
 
 /// Takes the answer to a request that had to wait.
@@ -42,6 +42,13 @@ struct Cell<S: CoordinatorShard> {
     /// Read before the mutex, so that a request to a partition that loads is refused and not held up.
     status: AtomicU8,
     inner: Mutex<Inner<S>>,
+}
+
+impl<S: CoordinatorShard> Cell<S> {
+    /// False when the partition was closed meanwhile.
+    fn leave_loading(&self, status: u8) -> bool {
+        self.status.compare_exchange(LOADING, status, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
 
 struct Inner<S: CoordinatorShard> {
@@ -100,6 +107,8 @@ pub struct Runtime<S: CoordinatorShard> {
     settings: RuntimeSettings,
     make_shard: Box<dyn Fn(i32) -> S + Send + Sync>,
     cells: RwLock<BTreeMap<i32, Arc<Cell<S>>>>,
+    /// Not led here any more; who waits for them has not been told yet.
+    closing: Mutex<Vec<Arc<Cell<S>>>>,
 }
 
 impl<S: CoordinatorShard> std::fmt::Debug for Runtime<S> {
@@ -116,19 +125,28 @@ impl<S: CoordinatorShard> Runtime<S> {
         settings: RuntimeSettings,
         make_shard: Box<dyn Fn(i32) -> S + Send + Sync>,
     ) -> Self {
-        Self { topic: topic.into(), log, settings, make_shard, cells: RwLock::default() }
+        Self { topic: topic.into(), log, settings, make_shard, cells: RwLock::default(), closing: Mutex::default() }
     }
 
-    /// This broker leads the partition from now on: load it.
+    /// This broker leads the partition from now on: load it. An empty one, as of a topic just made, is active at once.
     #[doc(alias = "onElection")]
-    pub fn elect(&self, partition: i32, leader_epoch: i32) {
+    pub fn elect(&self, now: Now, partition: i32, leader_epoch: i32) {
+        if let Some(cell) = self.open_cell(partition, leader_epoch)
+            && self.log.offsets(&cell.partition).is_some_and(|offsets| offsets.start == offsets.end)
+        {
+            self.load_step(now, &cell);
+        }
+    }
+
+    /// The cell of a partition newly led here; `None` when it has one.
+    fn open_cell(&self, partition: i32, leader_epoch: i32) -> Option<Arc<Cell<S>>> {
         let mut cells = self.cells.write();
         if let Some(cell) = cells.get(&partition)
             && cell.status.load(Ordering::Acquire) != FAILED
         {
             // Still the leader: what is loaded stays.
             cell.leader_epoch.fetch_max(leader_epoch, Ordering::AcqRel);
-            return;
+            return None;
         }
         tracing::info!(topic = %self.topic, partition, leader_epoch, "loading a coordinator's partition");
         let inner = Inner {
@@ -140,16 +158,20 @@ impl<S: CoordinatorShard> Runtime<S> {
             waiting: FixedMap::default(),
             next_ticket: 0,
         };
-        let cell = Cell {
+        let cell = Arc::new(Cell {
             partition: TopicPartition::new(self.topic.clone(), partition),
             leader_epoch: AtomicI32::new(leader_epoch),
             status: AtomicU8::new(LOADING),
             inner: Mutex::new(inner),
-        };
-        cells.insert(partition, Arc::new(cell));
+        });
+        cells.insert(partition, cell.clone());
+        Some(cell)
     }
 
     /// This broker doesn't lead the partition any more, since `leader_epoch`, or whatever the epoch (it is deleted).
+    ///
+    /// May be called from within an append of this very runtime, when the append finds that the disk failed: then whoever
+    /// waits is told by the next [`tick`](Self::tick).
     #[doc(alias = "onResignation")]
     pub fn resign(&self, now: Now, partition: i32, leader_epoch: Option<i32>) {
         let cell = {
@@ -162,21 +184,20 @@ impl<S: CoordinatorShard> Runtime<S> {
         };
         let Some(cell) = cell else { return };
         tracing::info!(topic = %self.topic, partition, "a coordinator's partition moved away");
-        let mut outbox = Outbox::new(None);
-        let mut inner = cell.inner.lock();
         cell.status.store(CLOSED, Ordering::Release);
-        let mut fx = Effects::default();
-        for deferred in std::mem::take(&mut inner.deferred) {
-            inner.shard.completed(now, deferred.then, Err(ErrorCode::NotCoordinator), &mut fx);
+        self.closing.lock().push(cell);
+        self.finish_closing(now);
+    }
+
+    /// Unloads shards that are not led here any more and not in use.
+    fn finish_closing(&self, now: Now) {
+        let closing = std::mem::take(&mut *self.closing.lock());
+        for cell in closing {
+            match cell.inner.try_lock() {
+                Some(inner) => unload(inner, now),
+                None => self.closing.lock().push(cell.clone()),
+            }
         }
-        inner.shard.unloaded(&mut fx);
-        // What it wanted to append is not ours to append any more; those who wait for it are told so.
-        for append in std::mem::take(&mut fx.appends) {
-            inner.shard.completed(now, append.then, Err(ErrorCode::NotCoordinator), &mut fx);
-        }
-        deliver(&mut inner, std::mem::take(&mut fx.replies), &mut outbox);
-        drop(inner);
-        outbox.send();
     }
 
     /// The partitions led here, loading or not.
@@ -240,6 +261,7 @@ impl<S: CoordinatorShard> Runtime<S> {
 
     /// Runs timers that are due and fails appends that took too long.
     pub fn tick(&self, now: Now) {
+        self.finish_closing(now);
         self.for_each_active(|cell, inner, outbox| {
             if inner.shard.next_deadline_ms().is_some_and(|deadline| deadline <= now.mono_ms()) {
                 let mut fx = Effects::default();
@@ -316,7 +338,7 @@ impl<S: CoordinatorShard> Runtime<S> {
         let Append { records, replay, then } = append;
         if !records.is_empty() {
             let encoded: Vec<KeyValue> = records.iter().map(|record| (record.key(), record.value())).collect();
-            let appended = match self.log.append(now, &cell.partition, &encoded) {
+            let appended = match self.append_if_open(cell, now, &encoded) {
                 Ok(appended) => appended,
                 Err(error) => {
                     tracing::warn!(partition = %cell.partition, ?error, "a coordinator's records could not be appended");
@@ -338,6 +360,14 @@ impl<S: CoordinatorShard> Runtime<S> {
             let deadline_ms = now.mono_ms() + self.settings.write_timeout_ms;
             inner.deferred.push_back(Deferred { end_offset: inner.written, deadline_ms, then });
         }
+    }
+
+    fn append_if_open(&self, cell: &Cell<S>, now: Now, records: &[KeyValue]) -> Result<Appended, ErrorCode> {
+        if cell.status.load(Ordering::Acquire) == CLOSED {
+            // Elected again meanwhile, another shard may have loaded the log already: what we wrote now it would not know.
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        self.log.append(now, &cell.partition, records)
     }
 
     fn complete_replicated(&self, cell: &Cell<S>, inner: &mut Inner<S>, now: Now, outbox: &mut Outbox<S::Reply>) {
@@ -371,26 +401,31 @@ impl<S: CoordinatorShard> Runtime<S> {
         let mut loading = cells.iter().filter(|cell| cell.status.load(Ordering::Acquire) == LOADING);
         let Some(cell) = loading.next() else { return false };
         let more_cells = loading.next().is_some();
+        let done = self.load_step(now, cell);
+        more_cells || !done
+    }
+
+    /// Loads a chunk; true when that was the last, or loading failed.
+    fn load_step(&self, now: Now, cell: &Cell<S>) -> bool {
         let mut outbox = Outbox::new(None);
         let mut inner = cell.inner.lock();
         let done = match self.load_chunk(cell, &mut inner) {
             Ok(done) => done,
             Err(error) => {
                 tracing::error!(partition = %cell.partition, ?error, "a coordinator's partition could not be loaded");
-                cell.status.store(FAILED, Ordering::Release);
-                return more_cells;
+                cell.leave_loading(FAILED);
+                return true;
             }
         };
-        if done && cell.status.load(Ordering::Acquire) == LOADING {
+        if done && cell.leave_loading(ACTIVE) {
             let mut fx = Effects::default();
             inner.shard.loaded(now, &mut fx);
             self.settle(cell, &mut inner, now, fx, &mut outbox);
-            cell.status.store(ACTIVE, Ordering::Release);
             tracing::info!(partition = %cell.partition, end_offset = inner.written, "loaded a coordinator's partition");
         }
         drop(inner);
         outbox.send();
-        more_cells || !done
+        done
     }
 
     /// Replays the next piece of the log; true at its end.
@@ -433,6 +468,23 @@ impl<S: CoordinatorShard> Runtime<S> {
         }
         Ok(next >= offsets.end)
     }
+}
+
+/// Tells everybody who waits for a shard that it is not here any more.
+fn unload<S: CoordinatorShard>(mut inner: MutexGuard<'_, Inner<S>>, now: Now) {
+    let mut outbox = Outbox::new(None);
+    let mut fx = Effects::default();
+    for deferred in std::mem::take(&mut inner.deferred) {
+        inner.shard.completed(now, deferred.then, Err(ErrorCode::NotCoordinator), &mut fx);
+    }
+    inner.shard.unloaded(&mut fx);
+    // What it wanted to append is not ours to append any more; those who wait for it are told so.
+    for append in std::mem::take(&mut fx.appends) {
+        inner.shard.completed(now, append.then, Err(ErrorCode::NotCoordinator), &mut fx);
+    }
+    deliver(&mut inner, std::mem::take(&mut fx.replies), &mut outbox);
+    drop(inner);
+    outbox.send();
 }
 
 /// Sorts answers: the caller's own, and those that go to waiting requests.

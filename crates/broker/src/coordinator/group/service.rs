@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use ottla_base::random::Random;
 use ottla_base::time::Now;
@@ -20,13 +19,17 @@ use crate::coordinator::log::CoordinatorLog;
 use crate::coordinator::runtime::{Callback, Outcome, Runtime, RuntimeSettings};
 
 /// The groups whose partitions of `__consumer_offsets` this broker leads.
-#[derive(Debug)]
 #[doc(alias = "GroupCoordinatorService")]
 pub struct GroupCoordinator {
     config: Arc<GroupConfig>,
     runtime: Runtime<GroupShard>,
-    /// Partitions that the topic has; as configured before it is there.
-    partitions: AtomicI32,
+    log: Arc<dyn CoordinatorLog>,
+}
+
+impl std::fmt::Debug for GroupCoordinator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupCoordinator").field("runtime", &self.runtime).finish_non_exhaustive()
+    }
 }
 
 impl GroupCoordinator {
@@ -38,10 +41,9 @@ impl GroupCoordinator {
             write_timeout_ms: config.offsets_commit_timeout_ms.max(1) as u64,
             load_chunk_bytes: config.offsets_load_buffer_size.max(1) as usize,
         };
-        let partitions = AtomicI32::new(config.offsets_topic_num_partitions.max(1));
         let (shard_config, random) = (config.clone(), Mutex::new(random));
         let make_shard = Box::new(move |_| GroupShard::new(shard_config.clone(), random.lock().fork()));
-        Self { config, runtime: Runtime::new(CONSUMER_OFFSETS, log, settings, make_shard), partitions }
+        Self { config, runtime: Runtime::new(CONSUMER_OFFSETS, log.clone(), settings, make_shard), log }
     }
 
     #[must_use]
@@ -49,22 +51,16 @@ impl GroupCoordinator {
         &self.config
     }
 
-    /// How many partitions `__consumer_offsets` has, as the metadata say.
-    pub fn set_partition_count(&self, partitions: i32) {
-        if partitions > 0 {
-            self.partitions.store(partitions, Ordering::Relaxed);
-        }
-    }
-
     /// The partition of `__consumer_offsets` that a group belongs to.
     #[must_use]
     pub fn partition_for(&self, group_id: &str) -> i32 {
-        partition_for(group_id, self.partitions.load(Ordering::Relaxed))
+        let configured = self.config.offsets_topic_num_partitions;
+        partition_for(group_id, self.log.partition_count(CONSUMER_OFFSETS).unwrap_or(configured).max(1))
     }
 
     /// This broker leads a partition of `__consumer_offsets` from now on.
-    pub fn elect(&self, partition: i32, leader_epoch: i32) {
-        self.runtime.elect(partition, leader_epoch);
+    pub fn elect(&self, now: Now, partition: i32, leader_epoch: i32) {
+        self.runtime.elect(now, partition, leader_epoch);
     }
 
     /// This broker doesn't lead the partition any more; without an epoch it is gone for good.

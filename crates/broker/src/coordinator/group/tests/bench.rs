@@ -67,6 +67,10 @@ impl CoordinatorLog for MemoryLog {
         Ok(next)
     }
 
+    fn partition_count(&self, _: &str) -> Option<i32> {
+        Some(1)
+    }
+
     fn offsets(&self, _: &TopicPartition) -> Option<LogOffsets> {
         let log = self.0.lock();
         let offsets = LogOffsets { start: 0, end: log.records.len() as i64, high_watermark: log.high_watermark() };
@@ -104,7 +108,7 @@ impl Bench {
     }
 
     pub fn load(&self) {
-        self.runtime.elect(0, 1);
+        self.runtime.elect(self.now, 0, 1);
         while self.runtime.run_loads(self.now) {}
     }
 

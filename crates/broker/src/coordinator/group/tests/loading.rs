@@ -84,7 +84,7 @@ fn a_group_over_its_capacity_rebalances_after_loading() {
         > describe
         ";
     check(&format!("{script}Stable consumer range, a.1 'x', b.1 ''"));
-    let mut small = Bench::new(GroupConfig { group_max_size: 1, ..GroupConfig::default() }, 1);
+    let small = Bench::new(GroupConfig { group_max_size: 1, ..GroupConfig::default() }, 1);
     let mut large = Bench::new(GroupConfig { group_initial_rebalance_delay_ms: 0, ..GroupConfig::default() }, 1);
     for client in ["a", "b"] {
         large.request(client, GroupRequest::Join(super::random::join(client, "g", "".into(), None)));
@@ -135,7 +135,7 @@ fn requests_are_refused_until_everything_is_loaded() {
         other => panic!("{other:?}"),
     };
     assert_eq!(error(bench.request("c", commit(0))), ErrorCode::NotCoordinator);
-    bench.runtime.elect(0, 2);
+    bench.runtime.elect(bench.now, 0, 2);
     let mut chunks = 0;
     while {
         assert_eq!(error(bench.request("c", commit(0))), ErrorCode::CoordinatorLoadInProgress);
