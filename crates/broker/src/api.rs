@@ -31,6 +31,7 @@ pub struct Api {
 #[rustfmt::skip]
 pub static APIS: &[&Api] = &[
     &handlers::produce::API,
+    &handlers::fetch::API,
     &handlers::metadata::API,
     &handlers::leader_and_isr::API,
     &handlers::stop_replica::API,

@@ -16,6 +16,7 @@ pub mod broker;
 pub mod config;
 pub mod control;
 pub mod coordinator;
+pub mod fetch_plan;
 pub mod fetch_session;
 pub mod handlers;
 pub mod metadata_cache;

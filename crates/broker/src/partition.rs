@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use ottla_base::ids::{TopicPartition, Uuid};
 use ottla_base::time::Now;
@@ -57,15 +57,15 @@ pub struct IsrChange {
 
 /// A replica on another broker, as the leader sees it.
 #[doc(alias = "Replica")]
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Follower {
     log_start: i64,
     log_end: i64,
     /// The leader's log end at the follower's last fetch, and when that was.
     leader_end_at_last_fetch: i64,
     last_fetch_ms: u64,
-    /// When it last had everything that the leader had.
-    last_caught_up_ms: Option<u64>,
+    /// When it last had everything that the leader had; -1 for never. Appends set it, too, under the state's read lock.
+    last_caught_up_ms: AtomicI64,
 }
 
 impl Follower {
@@ -75,12 +75,13 @@ impl Follower {
             log_end: -1,
             leader_end_at_last_fetch: 0,
             last_fetch_ms: 0,
-            last_caught_up_ms: is_in_sync.then_some(now_ms),
+            last_caught_up_ms: AtomicI64::new(if is_in_sync { now_ms as i64 } else { -1 }),
         }
     }
 
     fn is_caught_up(&self, leader_end: i64, now_ms: u64, max_lag_ms: u64) -> bool {
-        self.log_end == leader_end || self.last_caught_up_ms.is_some_and(|at| now_ms.saturating_sub(at) <= max_lag_ms)
+        let since = self.last_caught_up_ms.load(Ordering::Relaxed);
+        self.log_end == leader_end || (since >= 0 && now_ms.saturating_sub(since as u64) <= max_lag_ms)
     }
 }
 
@@ -389,10 +390,11 @@ impl Partition {
             return Err(Refused(ErrorCode::KafkaStorageError));
         }
         let state = self.state.read();
-        let (Role::Leader(_), Some(log)) = (&state.role, &state.log) else {
+        let (Role::Leader(leader), Some(log)) = (&state.role, &state.log) else {
             return Err(Refused(ErrorCode::NotLeaderOrFollower));
         };
         let mut guard = log.lock();
+        leader.note_caught_up(guard.log_end_offset(), now.mono_ms());
         if required_acks == -1 && state.isr.len() < state.min_isr(guard.config().min_insync_replicas) {
             return Err(Refused(ErrorCode::NotEnoughReplicas));
         }
@@ -468,20 +470,20 @@ impl Partition {
         max_lag_ms: u64,
     ) -> Option<IsrChange> {
         let now_ms = now.mono_ms();
-        let (advanced, change) = {
+        let (advanced, start_moved, change) = {
             let mut state = self.state.write();
             let State { role: Role::Leader(leader), log: Some(log), .. } = &mut *state else { return None };
             let log = log.clone();
             let leader_end = log.lock().log_end_offset();
             let follower = leader.followers.get_mut(&follower_id)?;
+            let start_moved = follower.log_start != log_start;
             follower.fetched(fetch_offset, log_start, leader_end, now_ms);
             let change = self.isr_with(&mut state, follower_id, fetch_offset, &log);
-            (state.advance_high_watermark(&log, self.local_broker_id, now_ms, max_lag_ms), change)
+            (state.advance_high_watermark(&log, self.local_broker_id, now_ms, max_lag_ms), start_moved, change)
         };
-        // The follower's log start may let a waiting DeleteRecords go, too.
-        self.watchers.wake(now);
-        if let Some(high_watermark) = advanced {
-            self.tell_high_watermark(now, high_watermark);
+        // A waiting DeleteRecords looks at the follower's log start.
+        if advanced.is_some() || start_moved {
+            self.appended(now, advanced);
         }
         change
     }
@@ -515,11 +517,11 @@ impl Partition {
             return None;
         }
         let leader_end = log.lock().log_end_offset();
-        let in_sync = |id: &i32| {
+        let is_in_sync = |id: &i32| {
             *id == self.local_broker_id
                 || leader.followers.get(id).is_some_and(|f| f.is_caught_up(leader_end, now_ms, max_lag_ms))
         };
-        let smaller: Vec<i32> = isr.iter().copied().filter(in_sync).collect();
+        let smaller: Vec<i32> = isr.iter().copied().filter(is_in_sync).collect();
         if smaller.len() == isr.len() {
             return None;
         }
@@ -711,14 +713,24 @@ pub struct PartitionOffsets {
 impl Follower {
     fn fetched(&mut self, fetch_offset: i64, log_start: i64, leader_end: i64, now_ms: u64) {
         if fetch_offset >= leader_end {
-            self.last_caught_up_ms = Some(now_ms);
+            self.last_caught_up_ms.fetch_max(now_ms as i64, Ordering::Relaxed);
         } else if fetch_offset >= self.leader_end_at_last_fetch && self.log_end >= 0 {
-            self.last_caught_up_ms = self.last_caught_up_ms.max(Some(self.last_fetch_ms));
+            self.last_caught_up_ms.fetch_max(self.last_fetch_ms as i64, Ordering::Relaxed);
         }
         self.log_start = log_start;
         self.log_end = fetch_offset;
         self.leader_end_at_last_fetch = leader_end;
         self.last_fetch_ms = now_ms;
+    }
+}
+
+impl LeaderState {
+    /// Whoever had everything until now was in sync until now: a follower's session says nothing of a partition that
+    /// stands still.
+    fn note_caught_up(&self, leader_end: i64, now_ms: u64) {
+        for follower in self.followers.values().filter(|follower| follower.log_end == leader_end) {
+            follower.last_caught_up_ms.fetch_max(now_ms as i64, Ordering::Relaxed);
+        }
     }
 }
 

@@ -124,6 +124,8 @@ pub struct ReplicaManager {
     state_change: Mutex<ControllerState>,
     /// `replica.lag.time.max.ms`, read at every append.
     max_lag_ms: AtomicU64,
+    /// `fetch.max.bytes`, read at every fetch.
+    fetch_max_bytes: AtomicU64,
     listeners: RwLock<Vec<(Arc<str>, Arc<dyn PartitionListener>)>>,
     isr_changes: Mutex<Vec<IsrChange>>,
 }
@@ -131,16 +133,25 @@ pub struct ReplicaManager {
 impl ReplicaManager {
     #[must_use]
     pub fn new(shared: Arc<Shared>, logs: Arc<LogManager>) -> Self {
-        let max_lag_ms = AtomicU64::new(configured_lag_ms(&shared.config));
-        Self {
+        let (max_lag_ms, fetch_max_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let manager = Self {
             shared,
             logs,
             partitions: RwLock::default(),
             state_change: Mutex::new(ControllerState { epoch: 0 }),
             max_lag_ms,
+            fetch_max_bytes,
             listeners: RwLock::default(),
             isr_changes: Mutex::default(),
-        }
+        };
+        manager.take_settings();
+        manager
+    }
+
+    fn take_settings(&self) {
+        let config = self.shared.config.broker();
+        self.max_lag_ms.store(config.replica_lag_time_max_ms.max(0) as u64, Ordering::Relaxed);
+        self.fetch_max_bytes.store(config.fetch_max_bytes.max(0) as u64, Ordering::Relaxed);
     }
 
     #[must_use]
@@ -160,7 +171,7 @@ impl ReplicaManager {
 
     /// Takes the broker's settings from the shared ones, for all logs here.
     pub fn broker_config_changed(&self) {
-        self.max_lag_ms.store(configured_lag_ms(&self.shared.config), Ordering::Relaxed);
+        self.take_settings();
         let topics: Vec<Arc<str>> = self.partitions.read().keys().cloned().collect();
         for topic in topics {
             self.topic_config_changed(&topic);
@@ -201,6 +212,12 @@ impl ReplicaManager {
     #[must_use]
     pub fn max_lag_ms(&self) -> u64 {
         self.max_lag_ms.load(Ordering::Relaxed)
+    }
+
+    /// `fetch.max.bytes`
+    #[must_use]
+    pub fn fetch_max_bytes(&self) -> usize {
+        self.fetch_max_bytes.load(Ordering::Relaxed) as usize
     }
 
     /// Appends batches as the leader, setting offsets in place, and wakes who waits for them.
@@ -460,8 +477,4 @@ impl ReplicaManager {
             }
         }
     }
-}
-
-fn configured_lag_ms(config: &SharedConfig) -> u64 {
-    config.broker().replica_lag_time_max_ms.max(0) as u64
 }

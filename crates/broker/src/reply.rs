@@ -32,7 +32,16 @@ pub struct Responder {
 impl Responder {
     /// Encodes `response` for the request's version and sends it.
     pub fn send<'a>(self, response: &impl Response<'a>) {
-        let reply = encode_response(self.api_key, self.api_version, self.correlation_id, response);
+        let reply = self.encode(response);
+        self.deliver(reply);
+    }
+
+    /// Encodes `response` for the request's version: for those who let go of a lock before they send.
+    pub(crate) fn encode<'a>(&self, response: &impl Response<'a>) -> Reply {
+        encode_response(self.api_key, self.api_version, self.correlation_id, response)
+    }
+
+    pub(crate) fn deliver(self, reply: Reply) {
         self.sink.reply(reply);
     }
 
@@ -55,7 +64,12 @@ impl std::fmt::Debug for Responder {
 }
 
 /// A whole answer frame; a response that its version can't carry is our own mistake, and closes the connection.
-pub(crate) fn encode_response<'a>(key: ApiKey, version: i16, correlation_id: i32, response: &impl Response<'a>) -> Reply {
+pub(crate) fn encode_response<'a>(
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    response: &impl Response<'a>,
+) -> Reply {
     match ottla_protocol::response_frame(correlation_id, response, version) {
         Ok(frame) => Reply::Now(frame),
         Err(error) => close_unencodable(key, version, &error),
