@@ -32,12 +32,17 @@ pub struct Api {
 pub static APIS: &[&Api] = &[
     &handlers::produce::API,
     &handlers::fetch::API,
+    &handlers::list_offsets::API,
     &handlers::metadata::API,
     &handlers::leader_and_isr::API,
     &handlers::stop_replica::API,
     &handlers::update_metadata::API,
     &handlers::api_versions::API,
+    &handlers::delete_records::API,
+    &handlers::offset_for_leader_epoch::API,
+    &handlers::describe_log_dirs::API,
     &handlers::describe_cluster::API,
+    &handlers::describe_producers::API,
     &handlers::describe_topic_partitions::API,
 ];
 
