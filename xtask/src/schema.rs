@@ -236,6 +236,7 @@ fn merge(new: &mut Message, old: &Message) {
                     field.versions = merged;
                     field.nullable = union(field.nullable, until_old(old_field.nullable));
                     field.tagged = union(field.tagged, until_old(old_field.tagged));
+                    field.ignorable |= old_field.ignorable;
                     after = at + 1;
                 }
                 // In versions that both know, a field that only the older release has was renamed.

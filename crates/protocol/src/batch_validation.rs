@@ -4,7 +4,7 @@ use ottla_base::limits;
 
 use crate::compression::{Compression, decompress};
 use crate::record::Cursor;
-use crate::record_batch::{BatchError, RecordBatch};
+use crate::record_batch::{BatchError, RecordBatch, peek};
 
 /// Who sends the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,9 @@ pub struct RecordsSummary {
 /// The one batch of a partition in a produce request of version 3 and above.
 #[doc(alias = "validateRecords")]
 pub fn only_batch(records: &[u8]) -> Result<RecordBatch<'_>, BatchError> {
-    if records.is_empty() {
-        return Err(BatchError::InvalidRecord("a partition of a produce request has no batch"));
+    // A batch that is cut off counts as none.
+    if peek(records)?.is_none_or(|front| front.size > records.len()) {
+        return Err(BatchError::InvalidRecord("a partition of a produce request has no whole batch"));
     }
     let batch = match RecordBatch::new(records) {
         Err(BatchError::OldMagic { .. }) => {
@@ -198,7 +199,8 @@ mod tests {
         use ErrorCode::{CorruptMessage, InvalidRecord, MessageTooLarge, UnsupportedCompressionType};
         let none = Compression::None;
         assert_eq!(code_of(&[], &CHECKS), InvalidRecord);
-        assert_eq!(code_of(&sample(none)[..70], &CHECKS), CorruptMessage);
+        assert_eq!(code_of(&sample(none)[..70], &CHECKS), InvalidRecord);
+        assert_eq!(code_of(&sample(none)[..10], &CHECKS), InvalidRecord);
         assert_eq!(code_of(&[sample(none), sample(none)].concat(), &CHECKS), InvalidRecord);
         let mut flipped = sample(none);
         flipped[65] ^= 1;

@@ -168,3 +168,122 @@ pub fn response_head(frame: &[u8], api_key: ApiKey, version: i16) -> Result<(i32
     let header = ResponseHeader::decode(&mut body, api_key.response_header_version(version))?;
     Ok((header.correlation_id, body))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::BorrowedFd;
+    use std::sync::Arc;
+
+    use ottla_base::disk::DiskFile;
+
+    use super::*;
+    use crate::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+    use crate::messages::{ControlledShutdownRequest, MetadataRequest, OffsetCommitRequest, ProduceResponse};
+    use crate::types::Records;
+
+    /// A file of the bytes 0, 1, 2, … .
+    #[derive(Debug)]
+    struct Counting;
+
+    impl DiskFile for Counting {
+        fn len(&self) -> io::Result<u64> {
+            Ok(256)
+        }
+        fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+            let len = bytes.len().min(256 - position as usize);
+            for (i, byte) in bytes[..len].iter_mut().enumerate() {
+                *byte = (position as usize + i) as u8;
+            }
+            Ok(len)
+        }
+        fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        fn fd(&self) -> Option<BorrowedFd<'_>> {
+            None
+        }
+    }
+
+    fn slice(position: u64, len: usize) -> Option<Records<'static>> {
+        Some(Records::File(FileSlice { file: Arc::new(Counting), position, len }))
+    }
+
+    #[test]
+    fn a_response_carries_pieces_of_files() {
+        let partition =
+            |partition_index, records| PartitionData { partition_index, records, ..PartitionData::default() };
+        let partitions = vec![partition(0, slice(10, 5)), partition(1, None), partition(2, slice(100, 3))];
+        let topic = FetchableTopicResponse { partitions, ..FetchableTopicResponse::default() };
+        let body = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
+        for version in [4, 12, 18] {
+            let frame = response_frame(9, &body, version).expect("writes");
+            assert_eq!(frame.segments.iter().filter(|s| matches!(s, Segment::File(_))).count(), 2);
+            let len = frame.len();
+            let bytes = frame.into_bytes().expect("reads");
+            assert_eq!((bytes.len(), &bytes[..4]), (len, &(len as i32 - 4).to_be_bytes()[..]));
+            let (id, mut r) = response_head(&bytes[4..], ApiKey::Fetch, version).expect("a header");
+            let back = FetchResponse::decode(&mut r, version).expect("a response");
+            r.finish().expect("all of it");
+            let records: Vec<_> = back.responses[0].partitions.iter().map(|p| p.records.clone()).collect();
+            let bytes = |bytes: &'static [u8]| Some(Records::from(bytes));
+            assert_eq!(records, [bytes(&[10, 11, 12, 13, 14]), None, bytes(&[100, 101, 102])]);
+            assert_eq!(id, 9);
+        }
+        let past_the_end = FetchableTopicResponse {
+            partitions: vec![partition(0, slice(250, 10))],
+            ..FetchableTopicResponse::default()
+        };
+        let body = FetchResponse { responses: vec![past_the_end], ..FetchResponse::default() };
+        assert!(response_frame(9, &body, 4).expect("writes").into_bytes().is_err());
+    }
+
+    #[test]
+    fn what_a_version_cannot_carry_is_told() {
+        let commit = OffsetCommitRequest { group_instance_id: Some("i".into()), ..OffsetCommitRequest::default() };
+        let error = commit.to_bytes(6).expect_err("no instance ids yet");
+        assert_eq!(
+            error.to_string(),
+            "OffsetCommitRequest version 6 can't carry OffsetCommitRequest.group_instance_id"
+        );
+        assert!(commit.to_bytes(7).is_ok());
+        let all = MetadataRequest { topics: None, ..MetadataRequest::default() };
+        assert_eq!(all.to_bytes(0).expect_err("no null yet").kind, EncodeErrorKind::NullField);
+        assert!(all.to_bytes(1).is_ok());
+        // What may be dropped is.
+        let response = ProduceResponse { throttle_time_ms: 5, ..ProduceResponse::default() };
+        assert_eq!(response.to_bytes(0).map(|bytes| bytes.len()), Ok(4));
+        let long = MetadataRequest { topics: Some(vec![Default::default()]), ..MetadataRequest::default() };
+        let mut long = long;
+        long.topics.as_mut().expect("some")[0].name = Some("x".repeat(40_000).into());
+        assert_eq!(long.to_bytes(12).expect_err("too long").kind, EncodeErrorKind::TooLong);
+    }
+
+    #[test]
+    fn headers_follow_the_version() {
+        let request = ControlledShutdownRequest { broker_id: 3, ..ControlledShutdownRequest::default() };
+        for (version, len) in [(0, 4 + 8 + 4), (1, 4 + 8 + 3 + 4), (3, 4 + 8 + 3 + 1 + 4 + 8 + 1)] {
+            let bytes =
+                request_frame(1, Some("c"), &request, version).expect("writes").into_bytes().expect("in memory");
+            assert_eq!(bytes.len(), len, "version {version}");
+            let head = RequestHead::decode(&bytes[4..]).expect("a head");
+            assert_eq!(head.client_id.as_deref(), Some(if version > 0 { "c" } else { "" }));
+            assert_eq!(head.decode_body::<ControlledShutdownRequest>(), Ok(request.clone()));
+        }
+        assert_eq!(
+            RequestHead::decode(&[0x7f, 0, 0, 0, 0, 0, 0, 0]).expect_err("no such API").kind,
+            DecodeErrorKind::UnknownApiKey
+        );
+        // A version of `ApiVersions` that nobody knows still has a header that can be read.
+        let head = RequestHead::decode(&[0, 18, 0, 99, 0, 0, 0, 7, 0xff, 0xff, 0]).expect("a head");
+        assert_eq!((head.version, head.correlation_id), (99, 7));
+    }
+}

@@ -30,7 +30,7 @@ pub use compression::{Compression, Compressor};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use error_code::ErrorCode;
 pub use frame::{Frame, RequestHead, Segment, request_frame, response_frame, response_head};
-pub use message::{Message, Request, Response};
+pub use message::{Message, Request, Response, from_versioned_bytes};
 pub use reader::Reader;
 pub use record::{Header, Record};
 pub use record_batch::{BatchError, BatchHeader, RecordBatch, RecordBatchMut, TimestampType};

@@ -50,6 +50,13 @@ pub trait Message<'a>: Sized + Clone + Default + PartialEq + fmt::Debug {
     }
 }
 
+/// Reads what [`Message::to_versioned_bytes`] wrote, in any version there is. Bytes may be left over, as Kafka allows.
+pub fn from_versioned_bytes<'a, M: Message<'a>>(bytes: &'a [u8]) -> Result<M, DecodeError> {
+    let mut r = Reader::new(bytes);
+    let version = r.i16()?;
+    M::decode(&mut r, version)
+}
+
 /// A request.
 pub trait Request<'a>: Message<'a> {
     const KEY: ApiKey;

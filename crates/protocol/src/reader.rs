@@ -338,3 +338,57 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+    use crate::messages::{FetchResponse, MetadataRequest, SaslHandshakeRequest};
+
+    fn kind_of<'a, M: Message<'a>>(bytes: &'a [u8], version: i16) -> DecodeErrorKind {
+        M::from_bytes(bytes, version).expect_err("bad bytes").kind
+    }
+
+    #[test]
+    fn lengths_that_lie_are_refused() {
+        use DecodeErrorKind::{BadLength, NotUtf8, Truncated, UnexpectedNull, VarintTooLong};
+        // Two billion topics in eight bytes.
+        assert_eq!(kind_of::<MetadataRequest<'_>>(&[0x7f, 0xff, 0xff, 0xff, 0, 1, 2, 3], 1), BadLength);
+        assert_eq!(kind_of::<MetadataRequest<'_>>(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0], 9), BadLength);
+        assert_eq!(kind_of::<MetadataRequest<'_>>(&[0xff, 0xff, 0xff, 0xfe], 1), BadLength);
+        assert_eq!(kind_of::<MetadataRequest<'_>>(&[0x80; 6], 9), VarintTooLong);
+        assert_eq!(kind_of::<SaslHandshakeRequest<'_>>(&[0, 5, b'P', b'L'], 0), BadLength);
+        assert_eq!(kind_of::<SaslHandshakeRequest<'_>>(&[0xff, 0xff], 0), UnexpectedNull);
+        assert_eq!(kind_of::<SaslHandshakeRequest<'_>>(&[0x80, 0], 0), BadLength);
+        assert_eq!(kind_of::<SaslHandshakeRequest<'_>>(&[0, 2, 0xc3, 0x28], 0), NotUtf8);
+        assert_eq!(kind_of::<SaslHandshakeRequest<'_>>(&[0], 0), Truncated);
+    }
+
+    #[test]
+    fn tagged_fields_out_of_place_are_refused() {
+        // No topics, three flags, then tagged fields.
+        let with = |tags: &[u8]| [&[1, 0, 0, 0][..], tags].concat();
+        assert!(MetadataRequest::from_bytes(&with(&[2, 5, 1, 9, 6, 0]), 9).is_ok());
+        let bad = |tags: &[u8]| kind_of::<MetadataRequest<'_>>(&with(tags), 9);
+        assert_eq!(bad(&[2, 5, 0, 5, 0]), DecodeErrorKind::BadTaggedField);
+        assert_eq!(bad(&[2, 6, 0, 5, 0]), DecodeErrorKind::BadTaggedField);
+        assert_eq!(bad(&[1, 5, 9, 1]), DecodeErrorKind::BadLength);
+        // The broker list of a fetch response in one byte more than it takes.
+        let sound = FetchResponse::default().to_bytes(16).expect("writes");
+        let (body, _) = sound.split_at(sound.len() - 1);
+        assert!(FetchResponse::from_bytes(&[body, &[1, 0, 1, 1]].concat(), 16).is_ok());
+        let long = [body, &[1, 0, 2, 1, 0]].concat();
+        assert_eq!(kind_of::<FetchResponse<'_>>(&long, 16), DecodeErrorKind::BadTaggedField);
+    }
+
+    #[test]
+    fn errors_name_message_and_place() {
+        let error = MetadataRequest::from_bytes(&[0, 0, 0, 1, 0, 9, 0], 0).expect_err("bad bytes");
+        assert_eq!(
+            error.to_string(),
+            "MetadataRequest: a length is negative or larger than the bytes left (at byte 6)"
+        );
+        let error = MetadataRequest::from_bytes(&[], 99).expect_err("bad version");
+        assert_eq!(error.kind, DecodeErrorKind::UnsupportedVersion);
+    }
+}

@@ -41,8 +41,6 @@ impl<'a> RequestHeader<'a> {
         w.i32(self.correlation_id);
         if version >= 1 {
             w.legacy_nullable_string(self.client_id.as_deref());
-        } else if self.client_id.as_deref() != Some("") {
-            w.unsupported("RequestHeader.client_id");
         }
         w.no_tags();
     }
