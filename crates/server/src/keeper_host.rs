@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -17,6 +17,9 @@ use std::time::Duration;
 use ottla_base::hash::FixedMap;
 use ottla_client::keeper_client::{Connecting, KeeperAddress, KeeperConnector, KeeperStream};
 use ottla_keeper::keeper_server::{ConnId, Input, KeeperServer, Output};
+use ottla_keeper::jute::Jute;
+use ottla_keeper::proto::{ConnectRequest, OpCode, RequestHeader};
+use ottla_keeper::session_tracker;
 use ottla_keeper::storage::KeeperStorage;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
@@ -32,6 +35,8 @@ use connection::Outbox;
 
 /// Bytes in flight in each direction of a connection inside the process.
 const DUPLEX_BYTES: usize = 64 << 10;
+/// Where connections within the process come from.
+const LOCAL_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Longest time between two ticks, whatever the server says.
 const MAX_TICK: Duration = Duration::from_millis(500);
 
@@ -126,9 +131,35 @@ impl KeeperHost {
         Arc::new(InProcess { shared: Arc::clone(&self.shared), runtime: self.runtime.clone() })
     }
 
+    /// The files of this keeper.
+    #[must_use]
+    pub fn storage(&self) -> &KeeperStorage {
+        self.shared.storage()
+    }
+
+    /// The present moment, as the server sees it.
+    #[must_use]
+    pub fn now(&self) -> ottla_base::time::Now {
+        self.shared.clock.now()
+    }
+
     /// Looks at the server between two inputs.
     pub fn with_server<T>(&self, look: impl FnOnce(&mut KeeperServer) -> T) -> T {
         look(&mut self.shared.machine.lock().server)
+    }
+
+    /// Ends a session whose client is known to be gone, as its own goodbye would: what it kept alive goes at once.
+    pub fn end_session(&self, session_id: i64) {
+        let passwd = session_tracker::password(session_id);
+        let connect = ConnectRequest { session_id, passwd: Some(&passwd), ..ConnectRequest::default() };
+        let goodbye = RequestHeader { xid: 1, op: OpCode::CloseSession.code() };
+        let mut bytes = Vec::new();
+        for frame in [connect.to_bytes(), goodbye.to_bytes()] {
+            bytes.extend_from_slice(&(frame.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(&frame);
+        }
+        let (conn, _) = self.shared.open(LOCAL_PEER);
+        self.shared.step(Input::Received { conn, bytes: &bytes });
     }
 
     /// Closes all connections; what was decided is on disk when this returns.
@@ -209,6 +240,11 @@ impl Shared {
         self.step(Input::Closed { conn });
     }
 
+    /// The files.
+    pub(crate) fn storage(&self) -> &KeeperStorage {
+        &self.storage
+    }
+
     pub(crate) fn fail(&self, what: &str, error: &io::Error) {
         tracing::error!(%error, "the keeper stops: {what}");
         (self.fatal)(format!("the keeper stops: {what}: {error}"));
@@ -256,8 +292,7 @@ struct InProcess {
 impl KeeperConnector for InProcess {
     fn connect<'a>(&'a self, _server: &'a KeeperAddress) -> Connecting<'a> {
         let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
-        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
-        self.runtime.spawn(connection::serve(Arc::clone(&self.shared), ours, peer));
+        self.runtime.spawn(connection::serve(Arc::clone(&self.shared), ours, LOCAL_PEER));
         let stream: Box<dyn KeeperStream> = Box::new(theirs);
         Pin::from(Box::new(std::future::ready(Ok(stream))))
     }

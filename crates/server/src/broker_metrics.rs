@@ -1,0 +1,120 @@
+//! What broker and keeper tell at a scrape.
+
+use std::sync::Arc;
+
+use ottla_broker::broker::Broker;
+
+use crate::keeper_host::KeeperHost;
+use crate::metrics::{Exposition, Kind, Source};
+
+/// The broker's counters and the state of its logs.
+pub(crate) struct BrokerSource(Arc<Broker>);
+
+impl BrokerSource {
+    pub(crate) fn new(broker: Arc<Broker>) -> Self {
+        Self(broker)
+    }
+}
+
+impl Source for BrokerSource {
+    fn collect(&self, out: &mut Exposition) {
+        let metrics = self.0.metrics();
+        for (name, help, value) in [
+            ("kafka_server_brokertopicmetrics_bytesin_total", "Bytes of record batches produced.", &metrics.produced_bytes),
+            ("kafka_server_brokertopicmetrics_messagesin_total", "Records produced.", &metrics.produced_records),
+            ("kafka_server_brokertopicmetrics_bytesout_total", "Bytes of record batches consumed.", &metrics.fetched_bytes),
+            (
+                "kafka_server_brokertopicmetrics_replicationbytesout_total",
+                "Bytes of record batches sent to followers.",
+                &metrics.replicated_bytes,
+            ),
+            (
+                "kafka_server_brokertopicmetrics_failedproducerequests_total",
+                "Partitions of produce requests that were refused.",
+                &metrics.failed_produces,
+            ),
+            (
+                "kafka_server_brokertopicmetrics_failedfetchrequests_total",
+                "Partitions of fetch requests that were answered with an error.",
+                &metrics.failed_fetches,
+            ),
+            (
+                "kafka_server_delayedoperationpurgatory_expired_total",
+                "Waiting requests whose time ran out.",
+                &metrics.expired_requests,
+            ),
+        ] {
+            out.sample(name, Kind::Counter, help, &[], value.get() as f64);
+        }
+        let waiting = self.0.purgatory().len() as f64;
+        out.sample("kafka_server_delayedoperationpurgatory_size", Kind::Gauge, "Requests that wait.", &[], waiting);
+        self.logs(out);
+    }
+}
+
+impl BrokerSource {
+    fn logs(&self, out: &mut Exposition) {
+        let logs = self.0.replicas.logs();
+        let mut offline = 0;
+        for dir in logs.dirs() {
+            offline += u32::from(dir.is_offline());
+        }
+        let name = "kafka_log_logmanager_offlinelogdirectorycount";
+        out.sample(name, Kind::Gauge, "Log directories that have failed.", &[], f64::from(offline));
+        let all = logs.all_logs();
+        out.sample("kafka_server_replicamanager_partitioncount", Kind::Gauge, "Replicas here.", &[], all.len() as f64);
+        for (tp, log) in all {
+            let (size, segments, start, end) = {
+                let log = log.lock();
+                (log.size(), log.segment_count(), log.log_start_offset(), log.log_end_offset())
+            };
+            let partition = tp.partition.to_string();
+            let labels = [("topic", &*tp.topic), ("partition", partition.as_str())];
+            let gauge = Kind::Gauge;
+            out.sample("kafka_log_log_size", gauge, "Bytes of the log's segments.", &labels, size as f64);
+            out.sample("kafka_log_log_numlogsegments", gauge, "Segments of the log.", &labels, segments as f64);
+            out.sample("kafka_log_log_logstartoffset", gauge, "First offset of the log.", &labels, start as f64);
+            out.sample("kafka_log_log_logendoffset", gauge, "Next offset of the log.", &labels, end as f64);
+        }
+    }
+}
+
+/// The keeper in this process, by the names of ZooKeeper's own Prometheus metrics.
+pub(crate) struct KeeperSource(Arc<KeeperHost>);
+
+impl KeeperSource {
+    pub(crate) fn new(host: Arc<KeeperHost>) -> Self {
+        Self(host)
+    }
+}
+
+impl Source for KeeperSource {
+    fn collect(&self, out: &mut Exposition) {
+        let now = self.0.now();
+        let (gauges, stats) = self.0.with_server(|server| (server.gauges(now), server.stats().clone()));
+        for (name, help, value) in [
+            ("znode_count", "Nodes of the tree.", gauges.znode_count as f64),
+            ("watch_count", "Watches set.", gauges.watch_count as f64),
+            ("ephemerals_count", "Ephemeral nodes.", gauges.ephemerals_count as f64),
+            ("approximate_data_size", "Bytes of paths and data.", gauges.approximate_data_size as f64),
+            ("num_alive_connections", "Connections.", gauges.num_alive_connections as f64),
+            ("outstanding_requests", "Requests that were not answered yet.", gauges.outstanding_requests as f64),
+            ("global_sessions", "Sessions.", gauges.global_sessions as f64),
+            ("uptime", "Milliseconds since the keeper's start.", gauges.uptime_ms as f64),
+            ("avg_latency", "Milliseconds from a request to its answer, mean.", stats.latency.avg_ms()),
+        ] {
+            out.sample(name, Kind::Gauge, help, &[], value);
+        }
+        for (name, help, value) in [
+            ("packets_received", "Requests received.", stats.packets_received),
+            ("packets_sent", "Answers and events sent.", stats.packets_sent),
+            ("connection_rejected", "Connections refused.", stats.connections_rejected),
+            ("connection_drop_count", "Connections ended.", stats.connection_drops),
+            ("stale_sessions_expired", "Sessions expired.", stats.sessions_expired),
+            ("commit_count", "Transactions applied.", stats.commits),
+            ("snapshots_total", "Snapshots written.", stats.snapshots),
+        ] {
+            out.sample(name, Kind::Counter, help, &[], value as f64);
+        }
+    }
+}
