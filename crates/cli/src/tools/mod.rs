@@ -2,10 +2,12 @@
 
 mod broker_api_versions;
 mod configs;
+mod console_producer;
 mod consumer_groups;
 mod delete_records;
 mod get_offsets;
 mod log_dirs;
+mod producer_perf_test;
 mod topics;
 mod zookeeper_topics;
 
@@ -15,9 +17,11 @@ use crate::tool::Tool;
 pub static ALL: &[Tool] = &[
     broker_api_versions::TOOL,
     configs::TOOL,
+    console_producer::TOOL,
     consumer_groups::TOOL,
     delete_records::TOOL,
     get_offsets::TOOL,
     log_dirs::TOOL,
+    producer_perf_test::TOOL,
     topics::TOOL,
 ];
