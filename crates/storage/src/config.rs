@@ -76,6 +76,14 @@ pub struct LogConfig {
     pub unclean_leader_election: bool,
 }
 
+impl LogConfig {
+    /// Age at which a segment rolls: a compacted topic's sealed segments must come within `max.compaction.lag.ms`.
+    #[must_use]
+    pub fn max_segment_ms(&self) -> i64 {
+        if self.compact { self.segment_ms.min(self.max_compaction_lag_ms) } else { self.segment_ms }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> Self {
         const DAY_MS: i64 = 86_400_000;

@@ -114,10 +114,10 @@ impl<E: IndexEntry> IndexFile<E> {
         Ok(())
     }
 
-    /// Writes what is not in the file yet and gives the file to sync; `None` when nothing was ever written to it.
-    pub fn file_to_sync(&mut self) -> io::Result<Option<Arc<dyn DiskFile>>> {
+    /// Writes what is not in the file yet and gives the file to sync.
+    pub fn file_to_sync(&mut self) -> io::Result<Arc<dyn DiskFile>> {
         self.write_out()?;
-        Ok(self.file.clone())
+        self.file().cloned()
     }
 
     fn read_block(&mut self, first: usize, count: usize, bytes: &mut [u8]) -> io::Result<()> {

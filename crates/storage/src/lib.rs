@@ -11,6 +11,7 @@ pub mod folder;
 pub mod index_file;
 pub mod leader_epoch_cache;
 pub mod log;
+pub mod log_cleaner;
 pub mod log_dir;
 pub mod log_loader;
 pub mod log_manager;
@@ -19,6 +20,7 @@ pub mod log_segment;
 pub mod log_validator;
 pub mod meta_properties;
 pub mod offset_index;
+pub mod offset_map;
 pub mod partition_metadata;
 pub mod producer_snapshot;
 pub mod producer_state_manager;
@@ -26,6 +28,12 @@ pub mod record_walk;
 pub mod time_index;
 pub mod transaction_index;
 
+#[cfg(test)]
+mod cleaner_tests;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod manager_tests;
 #[cfg(test)]
 mod test_support;
 

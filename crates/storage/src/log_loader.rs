@@ -50,10 +50,10 @@ pub fn create(
 ) -> io::Result<Log> {
     let folder = Folder::new(log_dir.clone(), name);
     folder.disk().create_dir_all(&folder.path())?;
-    if let Some(id) = topic_id {
-        crate::partition_metadata::write(&folder, id)?;
-    }
     let segment = LogSegment::create(&folder, 0, "", &config, now.wall_ms)?;
+    if let Some(id) = topic_id {
+        crate::partition_metadata::write(&folder, id)?; // makes the segment's files durable too
+    }
     folder.disk().sync_dir(log_dir.path())?;
     let producers = ProducerStateManager::new(0, Vec::new(), producer_expiration_ms);
     let mut log = bare(folder, topic_partition, config, producers, now);
@@ -89,6 +89,7 @@ fn bare(
         deletions: Vec::new(),
         folder_dirty: false,
         closed: false,
+        generation: 0,
     }
 }
 
@@ -225,6 +226,8 @@ pub fn load(
         // A damaged epoch file is made again from all batches.
         let from = if epochs_good { hints.recovery_point } else { 0 };
         log.recover(from, &rebuild, now)?;
+        // Files made before a kill may not be durable yet, though we see them.
+        log.folder_dirty = true;
     }
     log.finish_load(&hints, now)?;
     Ok(log)

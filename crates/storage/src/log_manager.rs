@@ -3,7 +3,7 @@
 //! The work of background threads (retention, flushing, checkpoints, cleaning) is offered as plain functions; who calls
 //! them, and when, is the server's to decide. No function holds the map of logs while it does I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -14,11 +14,12 @@ use ottla_base::ids::{TopicPartition, Uuid};
 use ottla_base::time::Now;
 use parking_lot::{Mutex, RwLock};
 
-use crate::checkpoint::{self, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE};
+use crate::checkpoint::{self, CLEANER_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE};
 use crate::config::{LogConfig, ManagerConfig};
 use crate::error::StorageError;
 use crate::folder::remove_if_there;
 use crate::log::{Log, SharedLog};
+use crate::log_cleaner::{CleanError, CleanStats, Cleanable};
 use crate::log_dir::{self, CLEAN_SHUTDOWN_FILE, LOCK_FILE, LogDir, LogDirName};
 use crate::log_loader::{self, LoadHints};
 
@@ -104,6 +105,10 @@ pub struct LogManager {
     pending_deletes: Mutex<Vec<PendingDelete>>,
     /// One log is made at a time, so that the choice of directory and the map agree.
     creation: Mutex<()>,
+    /// The cleaner's checkpoints of all directories.
+    cleaned_up_to: Mutex<Offsets>,
+    /// Logs with damaged batches.
+    uncleanable: Mutex<BTreeSet<TopicPartition>>,
 }
 
 impl fmt::Debug for LogManager {
@@ -141,6 +146,8 @@ impl LogManager {
             future_logs: RwLock::default(),
             pending_deletes: Mutex::default(),
             creation: Mutex::new(()),
+            cleaned_up_to: Mutex::default(),
+            uncleanable: Mutex::default(),
         })
     }
 
@@ -198,6 +205,7 @@ impl LogManager {
         let read = |file: &str| checkpoint::read_offsets(disk, &dir.path().join(file));
         let (recovery, starts, watermarks) =
             (read(RECOVERY_POINT_FILE)?, read(LOG_START_FILE)?, read(HIGH_WATERMARK_FILE)?);
+        self.cleaned_up_to.lock().extend(read(CLEANER_FILE)?);
         let mut tasks = Vec::new();
         for entry in disk.list(dir.path())?.into_iter().filter(|e| e.is_dir) {
             let (topic_partition, is_future) = match LogDirName::parse(&entry.name) {
@@ -321,6 +329,8 @@ impl LogManager {
     #[doc(alias = "asyncDelete")]
     pub fn delete_log(&self, tp: &TopicPartition, unique: Uuid, now: Now) -> Result<bool, StorageError> {
         let Some(log) = self.logs.write().remove(tp) else { return Ok(false) };
+        self.cleaned_up_to.lock().remove(tp);
+        self.uncleanable.lock().remove(tp);
         let mut log = log.lock();
         log.rename_folder(&log_dir::delete_dir_name(tp, unique))?;
         log.close_for_good();
@@ -394,14 +404,29 @@ impl LogManager {
         }
     }
 
-    fn checkpoint(&self, file: &str, offset: impl Fn(&Log) -> i64) {
+    /// Syncs segments that were sealed since the last call, as Kafka does after each roll: what a restart after a kill has
+    /// to check then is one segment per log. Call it about once a second.
+    pub fn flush_sealed(&self, now: Now) {
+        for (_, log) in self.all_logs() {
+            let job = log.lock().start_flush_sealed();
+            if let Ok(Some(job)) = job
+                && job.run().is_ok()
+            {
+                log.lock().finish_flush(&job, now);
+            }
+        }
+    }
+
+    fn checkpoint(&self, file: &str, offset: impl Fn(&Log) -> Option<i64>) {
         let logs = self.all_logs();
         for dir in self.live_dirs() {
             let mut offsets = Offsets::new();
             for (tp, log) in &logs {
                 let log = log.lock();
-                if Arc::ptr_eq(log.log_dir(), dir) {
-                    offsets.insert(tp.clone(), offset(&log));
+                if Arc::ptr_eq(log.log_dir(), dir)
+                    && let Some(offset) = offset(&log)
+                {
+                    offsets.insert(tp.clone(), offset);
                 }
             }
             let path = dir.path().join(file);
@@ -412,17 +437,75 @@ impl LogManager {
 
     /// Writes `recovery-point-offset-checkpoint`.
     pub fn checkpoint_recovery_points(&self) {
-        self.checkpoint(RECOVERY_POINT_FILE, Log::recovery_point);
+        self.checkpoint(RECOVERY_POINT_FILE, |log| Some(log.recovery_point()));
     }
 
-    /// Writes `log-start-offset-checkpoint`.
+    /// Writes `log-start-offset-checkpoint`: of the logs whose start isn't that of their first segment anyway.
     pub fn checkpoint_log_start_offsets(&self) {
-        self.checkpoint(LOG_START_FILE, Log::log_start_offset);
+        self.checkpoint(LOG_START_FILE, |log| {
+            Some(log.log_start_offset()).filter(|&start| start > log.first_base_offset())
+        });
     }
 
     /// Writes `replication-offset-checkpoint`.
     pub fn checkpoint_high_watermarks(&self) {
-        self.checkpoint(HIGH_WATERMARK_FILE, Log::high_watermark);
+        self.checkpoint(HIGH_WATERMARK_FILE, |log| Some(log.high_watermark()));
+    }
+
+    /// Cleans the compacted log that needs it most; `None` when none does. `secret` is random.
+    #[doc(alias = "grabFilthiestCompactedLog")]
+    pub fn clean_one(&self, secret: [u64; 2], now: Now) -> Option<(TopicPartition, CleanStats)> {
+        let mut filthiest: Option<(TopicPartition, SharedLog, Cleanable)> = None;
+        for (tp, log) in self.all_logs() {
+            let mut locked = log.lock();
+            if !locked.config().compact || self.uncleanable.lock().contains(&tp) {
+                continue;
+            }
+            let checkpoint = self.cleaned_up_to.lock().get(&tp).copied();
+            let Ok(cleanable) = locked.cleanable(checkpoint, now) else { continue };
+            let worse = filthiest.as_ref().is_none_or(|(_, _, other)| cleanable.dirty_ratio > other.dirty_ratio);
+            if cleanable.due(locked.config()) && worse {
+                drop(locked);
+                filthiest = Some((tp, log, cleanable));
+            }
+        }
+        let (tp, log, cleanable) = filthiest?;
+        let job = log.lock().start_cleaning(&cleanable).ok()?;
+        let cleaned = match job.run(&self.config, secret, now) {
+            Ok(cleaned) => cleaned,
+            Err(CleanError::Corrupt(error)) => {
+                tracing::error!(partition = %tp, error, "damaged batches; the log is not cleaned any more");
+                self.uncleanable.lock().insert(tp);
+                return None;
+            }
+            Err(CleanError::Storage(_)) => return None,
+        };
+        let stats = cleaned.stats;
+        if log.lock().finish_cleaning(cleaned, now) != Ok(true) {
+            return None;
+        }
+        self.cleaned_up_to.lock().insert(tp.clone(), stats.end_offset);
+        let dir = log.lock().log_dir().clone();
+        self.checkpoint_cleaner(&dir);
+        tracing::info!(partition = %tp, ?stats, "cleaned a log");
+        Some((tp, stats))
+    }
+
+    /// Writes the directory's `cleaner-offset-checkpoint`.
+    fn checkpoint_cleaner(&self, dir: &Arc<LogDir>) {
+        let mut offsets = Offsets::new();
+        let cleaned = self.cleaned_up_to.lock().clone();
+        for (tp, log) in self.all_logs() {
+            if let Some(&offset) = cleaned.get(&tp)
+                && Arc::ptr_eq(log.lock().log_dir(), dir)
+            {
+                offsets.insert(tp, offset);
+            }
+        }
+        let path = dir.path().join(CLEANER_FILE);
+        let _ = dir.guard("write the cleaner's checkpoint", || {
+            checkpoint::write_offsets(dir.disk().as_ref(), &path, &offsets)
+        });
     }
 
     /// Sizes of all logs, by directory.

@@ -138,6 +138,7 @@ fn scan_segment(
         let (path, cut) = (segment.log_path(), file_len - valid);
         tracing::warn!(path = %path.display(), cut, next, "cutting the segment's end: {what}");
         file.set_len(valid)?;
+        file.sync_data()?; // a later crash must not bring it back below the recovery point
     }
     segment.become_inactive()?;
     Ok((next, damage.is_some()))
@@ -183,13 +184,15 @@ impl Log {
                 self.segments[at].txn_index.append(txn)?;
             }
             next = end;
-            if cut && at + 1 < self.segments.len() {
-                self.drop_after(at)?;
-                break;
-            }
             if let Some(following) = self.segments.get(at + 1) {
+                // Without compaction segments join: a gap means that this one lost its unsynced end without a trace.
+                if cut || (next < following.base_offset() && !self.config.compact) {
+                    self.drop_after(at)?;
+                    break;
+                }
                 self.producers.update_map_end_offset(following.base_offset());
                 self.producers.take_snapshot(&folder)?;
+                self.segments[at].close_files();
             }
         }
         self.log_end_offset = next;
@@ -207,8 +210,7 @@ impl Log {
                 segment.remove_files()?;
             }
         }
-        self.folder_dirty = true;
-        Ok(())
+        self.folder.sync()
     }
 
     /// Applies the batches between the producers' state and `end` to it, reading headers and markers only.

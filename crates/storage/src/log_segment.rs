@@ -339,7 +339,10 @@ impl LogSegment {
         self.time_index.maybe_append(max.timestamp, max.offset)?;
         if self.reserved {
             let size = self.size;
-            self.log_file()?.set_len(size.into())?;
+            let file = self.log_file()?;
+            file.set_len(size.into())?;
+            // The segment may lie below the recovery point already, where nobody would look for its end again.
+            file.sync_data()?;
             self.reserved = false;
         }
         self.write_out_indexes()
@@ -367,10 +370,10 @@ impl LogSegment {
 
     /// The files to sync so that everything appended so far is durable.
     pub fn files_to_sync(&mut self, files: &mut Vec<Arc<dyn DiskFile>>) -> io::Result<()> {
-        files.extend(self.log.clone());
-        files.extend(self.offset_index.entries.file_to_sync()?);
-        files.extend(self.time_index.entries.file_to_sync()?);
-        files.extend(self.txn_index.file_to_sync());
+        files.push(self.log_file()?.clone());
+        files.push(self.offset_index.entries.file_to_sync()?);
+        files.push(self.time_index.entries.file_to_sync()?);
+        files.extend(self.txn_index.file_to_sync()?);
         Ok(())
     }
 
@@ -380,7 +383,10 @@ impl LogSegment {
         self.offset_index.truncate_to(offset)?;
         self.time_index.truncate_to(offset)?;
         self.txn_index.truncate_to(offset)?;
-        self.log_file()?.set_len(position.into())?;
+        let file = self.log_file()?;
+        file.set_len(position.into())?;
+        // Otherwise a crash could bring the dropped records back, below what is appended and synced next.
+        file.sync_data()?;
         let dropped = self.size - position;
         self.size = position;
         self.bytes_since_index_entry = 0;

@@ -107,9 +107,9 @@ impl TransactionIndex {
         Ok(())
     }
 
-    #[must_use]
-    pub fn file_to_sync(&self) -> Option<Arc<dyn DiskFile>> {
-        self.file.clone()
+    /// The file, when there is one.
+    pub fn file_to_sync(&mut self) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        if self.len == 0 { Ok(self.file.clone()) } else { self.file().cloned().map(Some) }
     }
 
     /// All entries, by ascending last offset.

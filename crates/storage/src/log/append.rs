@@ -278,13 +278,14 @@ impl Log {
             && (active.size() as usize + extent.bytes > config.segment_bytes as usize
                 || active.offset_index.is_full(config.segment_index_bytes)
                 || active.time_index.is_full(config.segment_index_bytes)
-                || active.time_waited_for_roll(now.wall_ms, extent.max_timestamp)? > config.segment_ms - jitter_ms);
-        if full || too_far { self.roll(now, Some(extent.first_offset)) } else { Ok(()) }
+                || active.time_waited_for_roll(now.wall_ms, extent.max_timestamp)?
+                    > config.max_segment_ms() - jitter_ms);
+        if full || too_far { self.roll(now, extent.first_offset) } else { Ok(()) }
     }
 
     /// The part of `segment.jitter.ms` that the active segment rolls earlier: by chance, but the same at every call.
     fn roll_jitter_ms(&self) -> i64 {
-        let most = self.config.segment_jitter_ms.min(self.config.segment_ms);
+        let most = self.config.segment_jitter_ms.min(self.config.max_segment_ms());
         let Ok(most @ 1..) = u64::try_from(most) else { return 0 };
         let name = u64::from(crc32c(self.topic_partition.topic.as_bytes()));
         let seed = name ^ ((self.topic_partition.partition as u64) << 32) ^ (self.active().base_offset() as u64) << 8;

@@ -17,6 +17,7 @@ use crate::log_dir::LogDir;
 pub struct FlushJob {
     /// The recovery point when the job is done.
     pub offset: i64,
+    generation: u64,
     log_dir: Arc<LogDir>,
     what: String,
     files: Vec<Arc<dyn DiskFile>>,
@@ -61,21 +62,33 @@ impl Log {
         if self.unflushed_records() <= 0 && !self.folder_dirty {
             return Ok(None);
         }
-        self.guard("flush", |log| log.flush_job()).map(Some)
+        let end = self.log_end_offset;
+        self.guard("flush", |log| log.flush_job(end)).map(Some)
     }
 
-    fn flush_job(&mut self) -> io::Result<FlushJob> {
+    /// What has to be synced for the sealed segments, so that a restart needs to check the active one only; `None` when
+    /// that is nothing.
+    pub fn start_flush_sealed(&mut self) -> Result<Option<FlushJob>, StorageError> {
+        let base = self.active().base_offset();
+        if self.recovery_point >= base {
+            return Ok(None);
+        }
+        self.guard("flush", |log| log.flush_job(base)).map(Some)
+    }
+
+    fn flush_job(&mut self, end: i64) -> io::Result<FlushJob> {
         let first = self.segment_of(self.recovery_point).unwrap_or(0);
         let mut files = Vec::new();
-        for segment in &mut self.segments[first..] {
+        for segment in self.segments[first..].iter_mut().take_while(|s| s.base_offset() < end) {
             segment.files_to_sync(&mut files)?;
         }
         self.producers.unsynced_snapshots(&mut files);
         let folder = self.folder.clone();
         self.epochs.write_if_dirty(&folder)?;
-        let folder = std::mem::take(&mut self.folder_dirty).then(|| self.folder.path());
+        let folder = std::mem::take(&mut self.folder_dirty).then(|| folder.path());
         Ok(FlushJob {
-            offset: self.log_end_offset,
+            offset: end,
+            generation: self.generation,
             log_dir: self.log_dir().clone(),
             what: format!("{}: sync", self.topic_partition),
             files,
@@ -83,9 +96,11 @@ impl Log {
         })
     }
 
-    /// Takes note that `job` ran. The log may have been truncated meanwhile.
+    /// Takes note that `job` ran. A log that was truncated meanwhile may have other records there, not synced yet.
     pub fn finish_flush(&mut self, job: &FlushJob, now: Now) {
-        self.recovery_point = self.recovery_point.max(job.offset.min(self.log_end_offset));
+        if self.generation == job.generation {
+            self.recovery_point = self.recovery_point.max(job.offset);
+        }
         self.last_flush_ms = now.wall_ms;
     }
 

@@ -1,7 +1,7 @@
 //! The log of one partition: its segments, offsets and producers.
 //!
 //! Invariants: `log start ≤ last stable offset ≤ high watermark ≤ log end`; segments are in order of their base offsets,
-//! none empty but the last, which is the one appended to; what lies below the recovery point is synced; nothing is changed
+//! and the last is the one appended to (others are empty only when cleaning left nothing); what lies below the recovery point is synced; nothing is changed
 //! in memory before its bytes were written. All calls run under the partition's mutex, whose holder passes `&mut self`.
 
 mod append;
@@ -75,6 +75,8 @@ pub struct Log {
     pub(crate) is_future: bool,
     /// Deleted: whoever still holds it gets an error.
     pub(crate) closed: bool,
+    /// Grows whenever sealed segments change, so that a cleaning of the old ones is thrown away.
+    pub(crate) generation: u64,
 }
 
 impl Log {
@@ -140,6 +142,12 @@ impl Log {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.segments.iter().map(LogSegment::size_on_disk).sum()
+    }
+
+    /// Base offset of the first segment.
+    #[must_use]
+    pub fn first_base_offset(&self) -> i64 {
+        self.segments[0].base_offset()
     }
 
     #[must_use]
@@ -261,10 +269,14 @@ impl Log {
         Err(StorageError { dir: dir.path().to_owned().into(), reason })
     }
 
-    /// Makes a new active segment at the log's end (or at `expected` if that is later); the old one gets its last index
-    /// entries, and the producers' state is kept in a snapshot.
-    pub(crate) fn roll(&mut self, now: Now, expected: Option<i64>) -> io::Result<()> {
-        let offset = expected.map_or(self.log_end_offset, |e| e.max(self.log_end_offset));
+    /// Makes a new active segment for what begins at `first_offset`; the old one gets its last index entries, and the
+    /// producers' state is kept in a snapshot.
+    ///
+    /// It begins at the log's end, so that segments join and recovery can see a lost one, unless the gap to `first_offset`
+    /// (a follower's, of a compacted log) is too wide for one segment.
+    pub(crate) fn roll(&mut self, now: Now, first_offset: i64) -> io::Result<()> {
+        let end = self.log_end_offset;
+        let offset = if first_offset - end < i64::from(i32::MAX) / 2 { end } else { first_offset };
         if self.active().base_offset() == offset && self.active().size() == 0 {
             // An empty segment of that name (a full index without data, or a roll repeated): made afresh.
             let active = self.active_mut();

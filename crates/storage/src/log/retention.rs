@@ -81,10 +81,11 @@ impl Log {
             return Ok(0);
         }
         if count == self.segments.len() {
-            self.roll(now, None)?;
+            self.roll(now, self.log_end_offset)?;
         }
         tracing::info!(partition = %self.topic_partition, count, "dropping segments: {why}");
         // The log start first: a crash in between leaves segments below it, which the next run drops.
+        self.generation += 1;
         let start = self.segments[count].base_offset();
         self.increment_log_start(start);
         let dropped: Vec<LogSegment> = self.segments.drain(..count).collect();

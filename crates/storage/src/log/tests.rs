@@ -209,7 +209,10 @@ fn clients_are_held_to_the_rules() {
     flipped[64] ^= 1;
     refuse(flipped, "CorruptMessage");
     refuse([batch(&["x"]), batch(&["y"])].concat(), "InvalidRecord");
-    refuse(batch_with(BatchOptions { base_offset: 3, ..BatchOptions::default() }, Compression::None, &["x"]), "InvalidRecord");
+    refuse(
+        batch_with(BatchOptions { base_offset: 3, ..BatchOptions::default() }, Compression::None, &["x"]),
+        "InvalidRecord",
+    );
     refuse(marker(1, 0, true), "InvalidRecord");
     refuse(batch(&[]), "InvalidRecord");
     for lie in [1i32, 3, -1, i32::MAX] {

@@ -18,6 +18,7 @@ impl Log {
             self.truncate_fully_and_start_at(offset, None, now)?;
             return Ok(true);
         }
+        self.generation += 1;
         self.guard("truncate", |log| {
             let keep = log.segment_of(offset).unwrap_or(0) + 1;
             // From the end, so that a crash in between leaves a log without a hole.
@@ -27,7 +28,7 @@ impl Log {
                 }
             }
             log.active_mut().truncate_to(offset)?;
-            log.folder_dirty = true;
+            log.folder.sync()?;
             log.log_end_offset = offset;
             log.epochs.truncate_from_end(offset);
             log.recovery_point = log.recovery_point.min(offset);
@@ -46,13 +47,14 @@ impl Log {
         now: Now,
     ) -> Result<(), StorageError> {
         tracing::info!(partition = %self.topic_partition, offset, "dropping the whole log");
+        self.generation += 1;
         self.guard("truncate fully", |log| {
             while let Some(segment) = log.segments.pop() {
                 segment.remove_files()?;
             }
             let segment = LogSegment::create(&log.folder, offset, "", &log.config, now.wall_ms)?;
             log.segments.push(segment);
-            log.folder_dirty = true;
+            log.folder.sync()?;
             log.epochs.clear();
             let folder = log.folder.clone();
             log.producers.truncate_fully(&folder, offset)
