@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::api;
 use crate::config::SharedConfig;
 use crate::control::ControlInbox;
+use crate::coordinator::group::service::GroupCoordinator;
 use crate::fetch_session::FetchSessionCache;
 use crate::handlers;
 use crate::metadata_cache::MetadataCache;
@@ -38,6 +39,8 @@ pub struct Broker {
     pub shared: Arc<Shared>,
     pub replicas: Arc<ReplicaManager>,
     pub fetch_sessions: FetchSessionCache,
+    /// Groups and their offsets.
+    pub groups: Arc<GroupCoordinator>,
     /// The late [`Broker::tick`] work is done by one thread at a time.
     ticking: Mutex<Ticking>,
     /// For the parts that a request may reach and that reach the broker themselves.
@@ -67,8 +70,10 @@ impl Broker {
             metadata_watchers: Watchers::default(),
             metadata_listeners: RwLock::default(),
         });
+        let replicas = Arc::new(ReplicaManager::new(shared.clone(), parts.logs));
         let broker = Arc::new(Self {
-            replicas: Arc::new(ReplicaManager::new(shared.clone(), parts.logs)),
+            groups: GroupCoordinator::over(&replicas),
+            replicas,
             fetch_sessions: FetchSessionCache::new(slots),
             shared,
             ticking: Mutex::default(),
@@ -183,6 +188,7 @@ impl Broker {
     pub fn tick(&self, now: Now) {
         let expired = self.shared.purgatory.expire(now);
         self.shared.metrics.expired_requests.add(expired as u64);
+        self.groups.tick(now);
         let Some(mut ticking) = self.ticking.try_lock() else { return };
         if now.mono_ms() >= ticking.replicas_due_ms {
             ticking.replicas_due_ms = now.mono_ms() + REPLICA_TICK_MS;
@@ -194,6 +200,12 @@ impl Broker {
     /// bring something earlier.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.shared.purgatory.next_deadline_ms()
+        self.shared.purgatory.next_deadline_ms().into_iter().chain(self.groups.next_deadline_ms()).min()
+    }
+
+    /// Loads a piece of what coordinators keep in their topics; true while there is more. Reads from the disk and may take
+    /// its time: for a background thread, which calls again at once while this is true, and every 100 ms otherwise.
+    pub fn run_loads(&self, now: Now) -> bool {
+        self.groups.run_loads(now)
     }
 }

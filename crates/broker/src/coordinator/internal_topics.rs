@@ -33,6 +33,16 @@ pub struct InternalTopic {
 }
 
 impl InternalTopic {
+    /// What a coordinator's topic of this name is made with; `None` for other names, and for topics whose coordinator is not
+    /// served yet.
+    #[must_use]
+    pub fn named(name: &str, config: &crate::config::BrokerConfig) -> Option<Self> {
+        match name {
+            CONSUMER_OFFSETS => Some(Self::consumer_offsets(&GroupConfig::from(config))),
+            _ => None,
+        }
+    }
+
     #[must_use]
     pub fn consumer_offsets(config: &GroupConfig) -> Self {
         // The codec setting concerns the batches that the coordinator itself writes; they are kept as written.

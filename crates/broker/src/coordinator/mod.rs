@@ -10,6 +10,7 @@
 pub mod group;
 pub mod internal_topics;
 pub mod log;
+pub mod replica_log;
 pub mod runtime;
 pub mod shard;
 pub mod timers;

@@ -5,11 +5,11 @@
 //! manager, never another shard. Answers are handed over after the mutex is released.
 //!
 //! An append is acknowledged when the high watermark passes its end: with one replica within the call, otherwise when
-//! [`Runtime::advance`] or [`Runtime::tick`] sees it, or it fails after the write timeout.
+//! [`Runtime::advance`] tells so; after the write timeout it fails.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
 
 use ottla_base::hash::FixedMap;
 use ottla_base::ids::TopicPartition;
@@ -39,6 +39,8 @@ const CLOSED: u8 = 3;
 struct Cell<S: CoordinatorShard> {
     partition: TopicPartition,
     leader_epoch: AtomicI32,
+    /// When [`Runtime::tick`] has to look in, or `u64::MAX`; kept outside the mutex so that ticks cost nothing.
+    deadline_ms: AtomicU64,
     /// Read before the mutex, so that a request to a partition that loads is refused and not held up.
     status: AtomicU8,
     inner: Mutex<Inner<S>>,
@@ -48,6 +50,13 @@ impl<S: CoordinatorShard> Cell<S> {
     /// False when the partition was closed meanwhile.
     fn leave_loading(&self, status: u8) -> bool {
         self.status.compare_exchange(LOADING, status, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// To be called before the mutex is released.
+    fn note_deadline(&self, inner: &Inner<S>) {
+        let late = inner.deferred.front().map(|deferred| deferred.deadline_ms);
+        let deadline = inner.shard.next_deadline_ms().into_iter().chain(late).min();
+        self.deadline_ms.store(deadline.unwrap_or(u64::MAX), Ordering::Release);
     }
 }
 
@@ -161,6 +170,7 @@ impl<S: CoordinatorShard> Runtime<S> {
         let cell = Arc::new(Cell {
             partition: TopicPartition::new(self.topic.clone(), partition),
             leader_epoch: AtomicI32::new(leader_epoch),
+            deadline_ms: AtomicU64::new(u64::MAX),
             status: AtomicU8::new(LOADING),
             inner: Mutex::new(inner),
         });
@@ -244,6 +254,7 @@ impl<S: CoordinatorShard> Runtime<S> {
                 Outcome::Later
             }
         };
+        cell.note_deadline(&inner);
         drop(inner);
         outbox.send();
         Ok(outcome)
@@ -262,15 +273,28 @@ impl<S: CoordinatorShard> Runtime<S> {
     /// Runs timers that are due and fails appends that took too long.
     pub fn tick(&self, now: Now) {
         self.finish_closing(now);
-        self.for_each_active(|cell, inner, outbox| {
-            if inner.shard.next_deadline_ms().is_some_and(|deadline| deadline <= now.mono_ms()) {
-                let mut fx = Effects::default();
-                inner.shard.tick(now, &mut fx);
-                self.settle(cell, inner, now, fx, outbox);
+        let is_due = |cell: &&Arc<Cell<S>>| cell.deadline_ms.load(Ordering::Acquire) <= now.mono_ms();
+        let due: Vec<Arc<Cell<S>>> = self.cells.read().values().filter(is_due).cloned().collect();
+        for cell in due {
+            let mut outbox = Outbox::new(None);
+            let mut inner = cell.inner.lock();
+            if cell.status.load(Ordering::Acquire) == ACTIVE {
+                self.run_due(&cell, &mut inner, now, &mut outbox);
             }
-            self.complete_replicated(cell, inner, now, outbox);
-            self.fail_late(cell, inner, now, outbox);
-        });
+            cell.note_deadline(&inner);
+            drop(inner);
+            outbox.send();
+        }
+    }
+
+    fn run_due(&self, cell: &Cell<S>, inner: &mut Inner<S>, now: Now, outbox: &mut Outbox<S::Reply>) {
+        if inner.shard.next_deadline_ms().is_some_and(|deadline| deadline <= now.mono_ms()) {
+            let mut fx = Effects::default();
+            inner.shard.tick(now, &mut fx);
+            self.settle(cell, inner, now, fx, outbox);
+        }
+        self.complete_replicated(cell, inner, now, outbox);
+        self.fail_late(cell, inner, now, outbox);
     }
 
     /// The partition's high watermark moved: lets go what waited for it. Not to be called with a partition locked.
@@ -281,36 +305,17 @@ impl<S: CoordinatorShard> Runtime<S> {
         if cell.status.load(Ordering::Acquire) == ACTIVE {
             self.complete_replicated(&cell, &mut inner, now, &mut outbox);
         }
+        cell.note_deadline(&inner);
         drop(inner);
         outbox.send();
-    }
-
-    fn for_each_active(&self, mut f: impl FnMut(&Cell<S>, &mut Inner<S>, &mut Outbox<S::Reply>)) {
-        let cells: Vec<Arc<Cell<S>>> = self.cells.read().values().cloned().collect();
-        for cell in cells {
-            if cell.status.load(Ordering::Acquire) != ACTIVE {
-                continue;
-            }
-            let mut outbox = Outbox::new(None);
-            let mut inner = cell.inner.lock();
-            if cell.status.load(Ordering::Acquire) == ACTIVE {
-                f(&cell, &mut inner, &mut outbox);
-            }
-            drop(inner);
-            outbox.send();
-        }
     }
 
     /// When [`tick`](Self::tick) has something to do next, in milliseconds of the clock that never goes back.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let cells: Vec<Arc<Cell<S>>> = self.cells.read().values().cloned().collect();
-        let deadline = |cell: &Arc<Cell<S>>| {
-            let inner = (cell.status.load(Ordering::Acquire) == ACTIVE).then(|| cell.inner.lock())?;
-            let late = inner.deferred.iter().map(|deferred| deferred.deadline_ms).min();
-            inner.shard.next_deadline_ms().into_iter().chain(late).min()
-        };
-        cells.iter().filter_map(deadline).min()
+        let cells = self.cells.read();
+        let deadlines = cells.values().map(|cell| cell.deadline_ms.load(Ordering::Acquire));
+        deadlines.min().filter(|deadline| *deadline != u64::MAX)
     }
 
     /// Carries out what a shard wants, until it wants nothing more.
@@ -423,6 +428,7 @@ impl<S: CoordinatorShard> Runtime<S> {
             self.settle(cell, &mut inner, now, fx, &mut outbox);
             tracing::info!(partition = %cell.partition, end_offset = inner.written, "loaded a coordinator's partition");
         }
+        cell.note_deadline(&inner);
         drop(inner);
         outbox.send();
         done

@@ -223,7 +223,7 @@ impl PartitionWork {
     }
 }
 
-fn append_error_code(error: &AppendError) -> ErrorCode {
+pub(crate) fn append_error_code(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::CorruptMessage(_) => ErrorCode::CorruptMessage,
         AppendError::InvalidRecord { .. } => ErrorCode::InvalidRecord,

@@ -1,5 +1,9 @@
 //! The settings of the group coordinator.
 
+use crate::config::BrokerConfig;
+
+const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1_000;
+
 /// Named as the broker's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupConfig {
@@ -30,6 +34,27 @@ impl GroupConfig {
     }
 }
 
+impl From<&BrokerConfig> for GroupConfig {
+    fn from(config: &BrokerConfig) -> Self {
+        Self {
+            group_min_session_timeout_ms: config.group_min_session_timeout_ms,
+            group_max_session_timeout_ms: config.group_max_session_timeout_ms,
+            group_initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
+            group_max_size: config.group_max_size,
+            new_member_join_timeout_ms: NEW_MEMBER_JOIN_TIMEOUT_MS,
+            offset_metadata_max_bytes: config.offset_metadata_max_bytes,
+            offsets_commit_timeout_ms: config.offsets_commit_timeout_ms,
+            offsets_load_buffer_size: config.offsets_load_buffer_size,
+            offsets_retention_minutes: config.offsets_retention_minutes,
+            offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+            offsets_topic_compression_codec: config.offsets_topic_compression_codec,
+            offsets_topic_num_partitions: config.offsets_topic_num_partitions,
+            offsets_topic_replication_factor: config.offsets_topic_replication_factor,
+            offsets_topic_segment_bytes: config.offsets_topic_segment_bytes,
+        }
+    }
+}
+
 impl Default for GroupConfig {
     fn default() -> Self {
         Self {
@@ -37,7 +62,7 @@ impl Default for GroupConfig {
             group_max_session_timeout_ms: 1_800_000,
             group_initial_rebalance_delay_ms: 3_000,
             group_max_size: i32::MAX,
-            new_member_join_timeout_ms: 5 * 60 * 1_000,
+            new_member_join_timeout_ms: NEW_MEMBER_JOIN_TIMEOUT_MS,
             offset_metadata_max_bytes: 4_096,
             offsets_commit_timeout_ms: 5_000,
             offsets_load_buffer_size: 5 << 20,

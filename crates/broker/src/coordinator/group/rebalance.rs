@@ -54,12 +54,12 @@ impl GroupShard {
         let rebalance_timeout_ms = group.rebalance_timeout_ms();
         let all_joined = group.has_all_members_joined();
         self.timers.cancel(&TimerKey::Sync(group_id.clone()));
-        if initial {
+        let delay_ms = self.config.group_initial_rebalance_delay_ms.max(0) as u64;
+        if initial && delay_ms > 0 {
             // The group is new: give more members the time to come, so that they share one rebalance.
-            let delay_ms = self.config.group_initial_rebalance_delay_ms.max(0) as u64;
             let remaining_ms = rebalance_timeout_ms.saturating_sub(delay_ms);
             self.arm_join_phase(now, group_id, delay_ms, JoinPhase::Initial { delay_ms, remaining_ms });
-        } else if all_joined {
+        } else if initial || all_joined {
             self.complete_join_phase(now, group_id, fx);
         } else {
             self.arm_join_phase(now, group_id, rebalance_timeout_ms, JoinPhase::Rebalance);

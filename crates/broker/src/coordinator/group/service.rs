@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ottla_base::ids::TopicPartition;
 use ottla_base::random::Random;
 use ottla_base::time::Now;
 use ottla_protocol::ErrorCode;
@@ -16,7 +17,11 @@ use super::messages::{
 use super::shard::GroupShard;
 use crate::coordinator::internal_topics::{CONSUMER_OFFSETS, partition_for};
 use crate::coordinator::log::CoordinatorLog;
+use crate::coordinator::replica_log::ReplicaLog;
 use crate::coordinator::runtime::{Callback, Outcome, Runtime, RuntimeSettings};
+use crate::metadata_cache::DeletedPartition;
+use crate::partition::{Partition, PartitionListener};
+use crate::replica_manager::{MetadataListener, ReplicaManager};
 
 /// The groups whose partitions of `__consumer_offsets` this broker leads.
 #[doc(alias = "GroupCoordinatorService")]
@@ -44,6 +49,18 @@ impl GroupCoordinator {
         let (shard_config, random) = (config.clone(), Mutex::new(random));
         let make_shard = Box::new(move |_| GroupShard::new(shard_config.clone(), random.lock().fork()));
         Self { config, runtime: Runtime::new(CONSUMER_OFFSETS, log.clone(), settings, make_shard), log }
+    }
+
+    /// The group coordinator of a broker, told of the partitions of `__consumer_offsets` that come and go.
+    #[must_use]
+    pub fn over(replicas: &Arc<ReplicaManager>) -> Arc<Self> {
+        let config = GroupConfig::from(&*replicas.shared.config.broker());
+        let log = ReplicaLog::new(replicas, config.offsets_topic_compression_codec);
+        let random = replicas.shared.random.lock().fork();
+        let groups = Arc::new(Self::new(config, Arc::new(log), random));
+        replicas.add_listener(CONSUMER_OFFSETS, groups.clone());
+        replicas.shared.metadata_listeners.write().push(groups.clone());
+        groups
     }
 
     #[must_use]
@@ -257,5 +274,27 @@ fn put<T>(gather: &Mutex<Gather<T>>, index: usize, reply: GroupReply) {
     drop(gathered);
     if let Some(callback) = callback {
         callback(merge(replies));
+    }
+}
+
+impl PartitionListener for GroupCoordinator {
+    fn became_leader(&self, now: Now, partition: &Arc<Partition>, leader_epoch: i32) {
+        self.elect(now, partition.topic_partition().partition, leader_epoch);
+    }
+
+    fn resigned(&self, now: Now, partition: &TopicPartition, leader_epoch: i32) {
+        self.resign(now, partition.partition, Some(leader_epoch));
+    }
+
+    fn high_watermark_advanced(&self, now: Now, partition: &TopicPartition, _high_watermark: i64) {
+        self.high_watermark_moved(now, partition.partition);
+    }
+}
+
+impl MetadataListener for GroupCoordinator {
+    fn partitions_deleted(&self, now: Now, deleted: &[DeletedPartition]) {
+        let mut topics: Vec<Text> = deleted.iter().map(|partition| partition.topic.clone()).collect();
+        topics.dedup();
+        self.topics_deleted(now, &topics);
     }
 }

@@ -389,9 +389,9 @@ fn commits(words: &[&str]) -> Vec<CommitTopic> {
     commits.map(topic).collect()
 }
 
-/// Runs a script with the settings of a cluster of tests: no initial delay.
+/// Runs a script with the settings of a cluster of tests: next to no initial delay.
 pub fn check(script: &str) {
-    check_with(GroupConfig { group_initial_rebalance_delay_ms: 0, ..GroupConfig::default() }, script);
+    check_with(GroupConfig { group_initial_rebalance_delay_ms: 1, ..GroupConfig::default() }, script);
 }
 
 /// Runs a script: what it prints must be the script itself.

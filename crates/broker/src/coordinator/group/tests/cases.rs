@@ -8,7 +8,7 @@ fn one_member_joins_commits_and_leaves() {
     check(
         "
         > join a
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > heartbeat a gen=1
         heartbeat None
@@ -45,7 +45,7 @@ fn members_of_version_4_come_twice() {
         > describe
         Empty
         > join a v4
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -105,7 +105,7 @@ fn all_members_rejoin_when_one_comes() {
     check(
         "
         > join a
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -145,7 +145,7 @@ fn who_does_not_rejoin_in_time_is_out() {
     check(
         "
         > join a rebalance=5000 session=30000
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -164,7 +164,7 @@ fn sessions_end_without_heartbeats() {
     check(
         "
         > join a session=10000
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -192,7 +192,7 @@ fn a_session_does_not_end_while_we_make_the_member_wait() {
         "
         > join a session=6000 rebalance=100000
         > join b session=6000 rebalance=100000
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1
         b: join b.1 generation 1 range leader a.1
         > sync b gen=1
@@ -219,7 +219,7 @@ fn a_new_member_that_waits_too_long_is_forgotten() {
     check(
         "
         > join a session=1000000 rebalance=1000000
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -238,7 +238,7 @@ fn members_that_do_not_sync_are_out() {
         "
         > join a rebalance=5000 session=100000
         > join b rebalance=5000 session=100000
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1
         b: join b.1 generation 1 range leader a.1
         > sync a gen=1 assign=a:x,b:y
@@ -258,7 +258,7 @@ fn a_leader_that_fails_before_its_sync() {
         "
         > join a session=6000
         > join b session=60000
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1
         b: join b.1 generation 1 range leader a.1
         > sync b gen=1
@@ -279,7 +279,7 @@ fn protocols_are_voted_for() {
         > join a protocols=range,roundrobin
         > join b protocols=roundrobin,range
         > join c protocols=roundrobin,sticky
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 roundrobin leader a.1 of a.1,b.1,c.1
         b: join b.1 generation 1 roundrobin leader a.1
         c: join c.1 generation 1 roundrobin leader a.1
@@ -305,7 +305,7 @@ fn changed_protocols_rebalance() {
         "
         > join a protocols=range,roundrobin
         > join b protocols=range,roundrobin
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1
         b: join b.1 generation 1 range leader a.1
         > join b protocols=range,roundrobin
@@ -345,7 +345,7 @@ fn errors_of_wrong_ids_and_generations() {
         > commit a gen=1 v9 t:0=1
         commit t:0 GroupIdNotFound
         > join a
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=0
         sync IllegalGeneration
@@ -402,7 +402,7 @@ fn simple_consumers_commit_without_joining() {
         > fetch t:0
         fetch t:0=2
         > join a
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > commit - t:0=3
         commit t:0 UnknownMemberId
@@ -437,7 +437,7 @@ fn a_static_member_returns_without_a_rebalance() {
         "
         > join a instance=i1 v9
         > join b instance=i2 v9
-        > wait 0
+        > wait 2
         a: join i1.1 generation 1 range leader i1.1 of i1.1,i2.1
         b: join i2.1 generation 1 range leader i1.1
         > sync i1 gen=1 instance=i1 assign=i1:x,i2:y
@@ -479,7 +479,7 @@ fn a_static_member_that_changes_the_protocol_rebalances() {
     check(
         "
         > join a instance=i1 protocols=range,sticky
-        > wait 0
+        > wait 2
         a: join i1.1 generation 1 range leader i1.1 of i1.1
         > sync i1 gen=1 instance=i1 assign=i1:x
         sync 'x'
@@ -498,7 +498,7 @@ fn a_static_member_returns_while_the_group_rebalances() {
         > join b instance=i2
         > join c instance=i1 id=-
         a: join FencedInstanceId i1.1
-        > wait 0
+        > wait 2
         c: join i1.2 generation 1 range leader i1.2 of i1.2,i2.1
         b: join i2.1 generation 1 range leader i1.2
         > sync i2 gen=1 instance=i2
@@ -521,7 +521,7 @@ fn static_members_stay_until_their_session_ends() {
     check(
         "
         > join a instance=i1 session=6000 rebalance=3000
-        > wait 0
+        > wait 2
         a: join i1.1 generation 1 range leader i1.1 of i1.1
         > sync i1 gen=1 instance=i1 assign=i1:x
         sync 'x'
@@ -543,7 +543,7 @@ fn administrators_remove_static_members() {
         "
         > join a instance=i1
         > join b instance=i2
-        > wait 0
+        > wait 2
         a: join i1.1 generation 1 range leader i1.1 of i1.1,i2.1
         b: join i2.1 generation 1 range leader i1.1
         > leave instance=i1
@@ -567,7 +567,7 @@ fn several_leave_at_once() {
         > join a
         > join b
         > join c
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1,c.1
         b: join b.1 generation 1 range leader a.1
         c: join c.1 generation 1 range leader a.1
@@ -586,13 +586,13 @@ fn several_leave_at_once() {
 #[test]
 fn groups_have_a_maximal_size() {
     check_with(
-        GroupConfig { group_initial_rebalance_delay_ms: 0, group_max_size: 2, ..GroupConfig::default() },
+        GroupConfig { group_initial_rebalance_delay_ms: 1, group_max_size: 2, ..GroupConfig::default() },
         "
         > join a
         > join b
         > join c
         join GroupMaxSizeReached -
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1
         b: join b.1 generation 1 range leader a.1
         > join c
@@ -618,7 +618,7 @@ fn offsets_of_subscribed_topics_stay() {
         > commit - u:0=1 t:0=2
         commit u:0 None, t:0 None
         > join a topics=t
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -657,7 +657,7 @@ fn offsets_of_other_protocols_stay_while_there_are_members() {
     check(
         "
         > join a type=connect
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -687,7 +687,7 @@ fn groups_are_deleted_when_empty() {
         > fetch t:0
         fetch t:0=-1
         > join a
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -717,7 +717,7 @@ fn groups_are_listed_by_state_and_type() {
         > commit - group=simple t:0=1
         commit t:0 None
         > join a
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -743,12 +743,12 @@ fn offsets_expire_after_the_last_member_left() {
         GroupConfig {
             offsets_retention_minutes: 0,
             offsets_retention_check_interval_ms: 10_000,
-            group_initial_rebalance_delay_ms: 0,
+            group_initial_rebalance_delay_ms: 1,
             ..GroupConfig::default()
         },
         "
         > join a topics=t
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -838,7 +838,7 @@ fn answers_wait_for_the_high_watermark() {
     check(
         "
         > join a
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > hold
         > sync a gen=1 assign=a:x
@@ -861,7 +861,7 @@ fn what_is_not_replicated_in_time_fails() {
     check(
         "
         > join a session=60000
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > hold
         > sync a gen=1 assign=a:x
@@ -883,7 +883,7 @@ fn what_cannot_be_appended_changes_nothing() {
     check(
         "
         > join a
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > fail NotLeaderOrFollower
         > sync a gen=1 assign=a:x
@@ -925,7 +925,7 @@ fn a_static_member_whose_id_cannot_be_stored_is_put_back() {
     check(
         "
         > join a instance=i1
-        > wait 0
+        > wait 2
         a: join i1.1 generation 1 range leader i1.1 of i1.1
         > sync i1 gen=1 instance=i1 assign=i1:x
         sync 'x'
@@ -947,7 +947,7 @@ fn who_waits_is_told_when_the_coordinator_moves() {
         "
         > join a
         > join b
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1
         b: join b.1 generation 1 range leader a.1
         > sync b gen=1
@@ -970,7 +970,7 @@ fn a_retried_request_frees_the_one_before() {
         "
         > join a
         > join b
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1
         b: join b.1 generation 1 range leader a.1
         > sync b gen=1

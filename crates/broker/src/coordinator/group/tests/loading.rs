@@ -13,7 +13,7 @@ fn groups_and_offsets_are_there_after_loading() {
         "
         > join a instance=i1 protocols=range,sticky
         > join b
-        > wait 0
+        > wait 2
         b: join b.1 generation 1 range leader i1.1
         a: join i1.1 generation 1 range leader i1.1 of b.1,i1.1
         > sync i1 gen=1 instance=i1 assign=i1:x,b:y
@@ -54,7 +54,7 @@ fn sessions_start_with_loading() {
     check(
         "
         > join a session=6000
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1
         > sync a gen=1 assign=a:x
         sync 'x'
@@ -75,7 +75,7 @@ fn a_group_over_its_capacity_rebalances_after_loading() {
     let script = "
         > join a
         > join b
-        > wait 0
+        > wait 2
         a: join a.1 generation 1 range leader a.1 of a.1,b.1
         b: join b.1 generation 1 range leader a.1
         > sync a gen=1 assign=a:x
@@ -85,11 +85,11 @@ fn a_group_over_its_capacity_rebalances_after_loading() {
         ";
     check(&format!("{script}Stable consumer range, a.1 'x', b.1 ''"));
     let small = Bench::new(GroupConfig { group_max_size: 1, ..GroupConfig::default() }, 1);
-    let mut large = Bench::new(GroupConfig { group_initial_rebalance_delay_ms: 0, ..GroupConfig::default() }, 1);
+    let mut large = Bench::new(GroupConfig { group_initial_rebalance_delay_ms: 1, ..GroupConfig::default() }, 1);
     for client in ["a", "b"] {
         large.request(client, GroupRequest::Join(super::random::join(client, "g", "".into(), None)));
     }
-    large.wait(0);
+    large.wait(2);
     let replies = std::mem::take(&mut *large.late.lock());
     let Some((_, GroupReply::Join(leader))) = replies.first() else { panic!("{replies:?}") };
     large.request("a", GroupRequest::Sync(super::random::sync("g", &leader.member_id, 1)));
@@ -183,7 +183,7 @@ fn garbage_in_the_log_is_refused_and_unknown_kinds_are_passed_over() {
 #[test]
 fn what_was_committed_in_time_is_read_by_the_next_coordinator() {
     check_with(
-        GroupConfig { group_initial_rebalance_delay_ms: 0, ..GroupConfig::default() },
+        GroupConfig { group_initial_rebalance_delay_ms: 1, ..GroupConfig::default() },
         "
         > hold
         > commit - t:0=1
