@@ -62,7 +62,10 @@ impl ControlDriver {
         let mut outputs = Vec::new();
         let mut tick_at = Instant::now();
         loop {
-            let input = match self.queue.recv_timeout(tick_at.saturating_duration_since(Instant::now())) {
+            let wait = tick_at.saturating_duration_since(Instant::now());
+            // Looked at first: a queue that is never empty must not stop the time.
+            let received = if wait.is_zero() { Err(RecvTimeoutError::Timeout) } else { self.queue.recv_timeout(wait) };
+            let input = match received {
                 Ok(input) => input,
                 Err(RecvTimeoutError::Timeout) => {
                     tick_at = Instant::now() + TICK;

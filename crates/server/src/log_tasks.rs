@@ -15,6 +15,8 @@ use crate::clock::Clock;
 /// How often logs are looked at for a flush that is due; `log.flush.scheduler.interval.ms` may say less. Kafka's default is
 /// "never", which makes `log.flush.interval.ms` a promise that is not kept.
 const FLUSH_LOOK_MS: u64 = 1_000;
+/// How often to look for coordinator partitions to be read in.
+const LOAD_LOOK: Duration = Duration::from_millis(100);
 /// How often files whose deletion is due are removed.
 const DELETION_LOOK: Duration = Duration::from_secs(1);
 
@@ -44,9 +46,27 @@ pub(crate) fn start(config: &BrokerConfig, broker: &Arc<Broker>, clock: Clock) -
         task("producer expiry", producers, producers, LogManager::remove_expired_producers),
         task("deletions", DELETION_LOOK, DELETION_LOOK, |logs, now| drop(logs.run_deletions(now))),
     ];
-    let flushes = vec![task("flush", flush, flush, LogManager::flush_dirty)];
-    Ok(vec![
+    let loading = Arc::clone(broker);
+    let load = move |now| while loading.run_loads(now) {};
+    let loads =
+        vec![Task { name: "coordinator loads", delay: LOAD_LOOK, every: LOAD_LOOK, run: Box::new(load) }];
+    let flushes = vec![task("flush", flush, flush, |logs, now| {
+        logs.flush_sealed(now);
+        logs.flush_dirty(now);
+    })];
+    let mut threads = vec![
         Background::start("ottla-logs", clock, tasks)?,
         Background::start("ottla-flush", clock, flushes)?,
-    ])
+        Background::start("ottla-load", clock, loads)?,
+    ];
+    if config.log_cleaner_enable {
+        let backoff = ms(config.log_cleaner_backoff_ms);
+        // Nobody outside may guess which keys meet in the cleaner's map.
+        let secret = [crate::random_seed(), crate::random_seed()];
+        let logs = Arc::clone(logs);
+        let clean = move |now| while logs.clean_one(secret, now).is_some() {};
+        let clean = Task { name: "cleaning", delay: backoff, every: backoff, run: Box::new(clean) };
+        threads.push(Background::start("ottla-cleaner", clock, vec![clean])?);
+    }
+    Ok(threads)
 }

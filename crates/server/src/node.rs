@@ -42,6 +42,8 @@ use crate::socket_server::{SocketServer, SocketServerConfig};
 
 /// How long a stop waits for the control plane to leave the cluster in good order.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same when the node stops because it has failed: the keeper may be what failed.
+const FAILED_LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a broker may take to answer the controller (`controller.socket.timeout.ms`).
 const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long looking up this machine's own name may take.
@@ -208,6 +210,10 @@ impl Node {
                 Err(error) => return tracing::warn!(%error, "signals end this process at once"),
             }
             progress.ask_to_stop();
+            if crate::signals::ending().await.is_ok() {
+                tracing::warn!("a second signal: leaving at once");
+                std::process::exit(1);
+            }
         });
     }
 
@@ -242,7 +248,9 @@ impl Node {
             return;
         }
         self.inbox.submit(ControlInput::Shutdown);
-        if !self.progress.wait_control_ended(LEAVE_TIMEOUT) {
+        let failed = matches!(self.progress.state(), NodeState::Failed(_));
+        let patience = if failed { FAILED_LEAVE_TIMEOUT } else { LEAVE_TIMEOUT };
+        if !self.progress.wait_control_ended(patience) {
             tracing::warn!("stopping without having left the cluster in good order: the keeper does not answer");
         }
         self.server.stop();
@@ -541,3 +549,6 @@ fn serve_metrics(
         Err(error) => Err(StartError::new(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;
