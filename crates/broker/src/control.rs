@@ -9,6 +9,7 @@
 use ottla_keeper::ops::{KeeperEvent, KeeperOp, KeeperResult};
 use ottla_protocol::{ApiKey, Frame};
 
+pub use crate::control_plane::{ControlPlane, ControlPlaneConfig, StoredIdentity};
 use crate::reply::Responder;
 
 /// Names an operation under way, so that its result finds its way back.
