@@ -17,7 +17,8 @@ pub(crate) struct Task {
     pub(crate) delay: Duration,
     /// Time from the end of one run to the start of the next.
     pub(crate) every: Duration,
-    pub(crate) run: Box<dyn FnMut(Now) + Send>,
+    /// True when there is more to do at once; a stop comes in between all the same.
+    pub(crate) run: Box<dyn FnMut(Now) -> bool + Send>,
 }
 
 /// A thread that runs tasks when they are due.
@@ -76,12 +77,12 @@ fn run(clock: &Clock, tasks: Vec<Task>, stopped: &Mutex<bool>, wake: &Condvar) {
         for (due, task) in &mut tasks {
             if due.is_some_and(|due| due <= Instant::now()) {
                 let began = Instant::now();
-                (task.run)(clock.now());
+                let more = (task.run)(clock.now());
                 let took = began.elapsed();
                 if took > Duration::from_secs(1) {
                     tracing::debug!(task = task.name, ?took, "a background task took long");
                 }
-                *due = Instant::now().checked_add(task.every);
+                *due = Instant::now().checked_add(if more { Duration::ZERO } else { task.every });
             }
         }
     }
@@ -98,7 +99,7 @@ mod tests {
         let count = Arc::new(AtomicU32::new(0));
         let task = |delay: Duration, every: Duration, add: u32| {
             let count = Arc::clone(&count);
-            let run = Box::new(move |_: Now| drop(count.fetch_add(add, Ordering::SeqCst)));
+            let run = Box::new(move |_: Now| count.fetch_add(add, Ordering::SeqCst) == 0 && add == 1);
             Task { name: "count", delay, every, run }
         };
         let ms = Duration::from_millis;

@@ -48,7 +48,8 @@ pub struct KeeperNode {
     host: Arc<KeeperHost>,
     address: SocketAddr,
     background: Background,
-    _lock: Box<dyn DiskLock>,
+    /// Until the stop.
+    lock: Option<Box<dyn DiskLock>>,
 }
 
 impl fmt::Debug for KeeperNode {
@@ -90,7 +91,7 @@ impl KeeperNode {
         let background = Background::start("ottla-keeper-bg", clock, tasks).map_err(|e| StartError::system(&e))?;
         host.listen(socket).map_err(|e| StartError::system(&e))?;
         tracing::info!("the keeper is ready after {} ms", began.elapsed().as_millis());
-        Ok(Self { host, address, background, _lock: lock })
+        Ok(Self { host, address, background, lock: Some(lock) })
     }
 
     /// Where clients connect.
@@ -108,6 +109,7 @@ impl KeeperNode {
     pub fn stop(&mut self) {
         self.background.stop();
         self.host.stop();
+        self.lock = None;
     }
 }
 
@@ -126,9 +128,12 @@ fn lock(disk: &dyn Disk, config: &KeeperConfig) -> Result<Box<dyn DiskLock>, Sta
 }
 
 fn sizes(host: Arc<KeeperHost>) -> Task {
-    let run = move |_| match host.storage().sizes() {
-        Ok((snapshots, logs)) => host.with_server(|server| server.set_dir_sizes(snapshots, logs)),
-        Err(error) => tracing::warn!("{error}"),
+    let run = move |_| {
+        match host.storage().sizes() {
+            Ok((snapshots, logs)) => host.with_server(|server| server.set_dir_sizes(snapshots, logs)),
+            Err(error) => tracing::warn!("{error}"),
+        }
+        false
     };
     Task { name: "keeper sizes", delay: Duration::ZERO, every: SIZES_EVERY, run: Box::new(run) }
 }
@@ -138,6 +143,7 @@ fn purge(host: Arc<KeeperHost>, every: Duration, retain: usize) -> Task {
         if let Err(error) = host.storage().purge(retain) {
             tracing::warn!("old files of the keeper stay: {error}");
         }
+        false
     };
     Task { name: "keeper purge", delay: Duration::ZERO, every, run: Box::new(run) }
 }

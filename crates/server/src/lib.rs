@@ -21,10 +21,10 @@ pub mod listener;
 mod log_tasks;
 pub mod logging;
 pub mod metrics;
-// pub mod node;
+pub mod node;
 mod progress;
 pub mod real_disk;
-// pub mod run;
+pub mod run;
 pub mod runtime;
 #[doc(hidden)]
 pub mod scratch;

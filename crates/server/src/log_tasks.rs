@@ -29,7 +29,11 @@ pub(crate) fn start(config: &BrokerConfig, broker: &Arc<Broker>, clock: Clock) -
     let logs = broker.replicas.logs();
     let task = |name, delay, every, run: fn(&LogManager, Now)| {
         let logs = Arc::clone(logs);
-        Task { name, delay, every, run: Box::new(move |now| run(&logs, now)) }
+        let run = move |now| {
+            run(&logs, now);
+            false
+        };
+        Task { name, delay, every, run: Box::new(run) }
     };
     let initial = ms(config.log_initial_task_delay_ms);
     let retention = ms(config.log_retention_check_interval_ms);
@@ -47,7 +51,7 @@ pub(crate) fn start(config: &BrokerConfig, broker: &Arc<Broker>, clock: Clock) -
         task("deletions", DELETION_LOOK, DELETION_LOOK, |logs, now| drop(logs.run_deletions(now))),
     ];
     let loading = Arc::clone(broker);
-    let load = move |now| while loading.run_loads(now) {};
+    let load = move |now| loading.run_loads(now);
     let loads =
         vec![Task { name: "coordinator loads", delay: LOAD_LOOK, every: LOAD_LOOK, run: Box::new(load) }];
     let flushes = vec![task("flush", flush, flush, |logs, now| {
@@ -64,7 +68,7 @@ pub(crate) fn start(config: &BrokerConfig, broker: &Arc<Broker>, clock: Clock) -
         // Nobody outside may guess which keys meet in the cleaner's map.
         let secret = [crate::random_seed(), crate::random_seed()];
         let logs = Arc::clone(logs);
-        let clean = move |now| while logs.clean_one(secret, now).is_some() {};
+        let clean = move |now| logs.clean_one(secret, now).is_some();
         let clean = Task { name: "cleaning", delay: backoff, every: backoff, run: Box::new(clean) };
         threads.push(Background::start("ottla-cleaner", clock, vec![clean])?);
     }
