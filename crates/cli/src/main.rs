@@ -1,6 +1,7 @@
 //! The one binary: `ottla COMMAND …`, or any of Kafka's and ZooKeeper's script names by a link to it.
 
 mod common;
+mod daemon;
 mod histogram;
 mod output;
 mod time;

@@ -36,6 +36,17 @@ pub fn format_ms(ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}:{:03}", of_day % 1_000)
 }
 
+/// `Sun Nov 22 09:30:15 UTC 2026`, as Java prints a date.
+pub fn java_date(ms: i64) -> String {
+    let days = ms.div_euclid(86_400_000);
+    let (year, month, day) = civil_from_days(days);
+    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][days.rem_euclid(7) as usize];
+    let month =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][month as usize - 1];
+    let seconds = ms.rem_euclid(86_400_000) / 1_000;
+    format!("{weekday} {month} {day:02} {:02}:{:02}:{:02} UTC {year}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
 /// `2026-11-22T09:30:00.000`, with or without milliseconds and an offset (`Z`, `+01:00`, `+0100`); without one it is UTC.
 pub fn parse_datetime(text: &str) -> Result<i64, String> {
     parse(text).ok_or_else(|| {
@@ -110,6 +121,8 @@ mod tests {
         assert_eq!(parse_datetime("2026-11-22T09:30:15Z"), Ok(1_795_339_815_000));
         assert!(parse_datetime("yesterday").is_err() && parse_datetime("2026-13-01T00:00:00").is_err());
         assert_eq!(format_ms(1_795_339_815_250), "2026-11-22 09:30:15:250");
+        assert_eq!(java_date(1_795_339_815_250), "Sun Nov 22 09:30:15 UTC 2026");
+        assert_eq!(java_date(0), "Thu Jan 01 00:00:00 UTC 1970");
         assert_eq!(format_ms(951_782_400_000), "2000-02-29 00:00:00:000");
     }
 

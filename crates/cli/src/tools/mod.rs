@@ -6,15 +6,24 @@ mod console_producer;
 mod consumer_groups;
 mod delete_records;
 mod get_offsets;
+mod keeper;
 mod log_dirs;
 mod producer_perf_test;
+mod start;
+mod stop;
 mod topics;
+mod zk;
 mod zookeeper_topics;
 
 use crate::tool::Tool;
 
 /// Every command, as `ottla --help` lists them.
 pub static ALL: &[Tool] = &[
+    start::TOOL,
+    stop::STOP,
+    keeper::KEEPER,
+    stop::KEEPER_STOP,
+    keeper::ZK_SERVER,
     broker_api_versions::TOOL,
     configs::TOOL,
     console_producer::TOOL,
@@ -24,4 +33,6 @@ pub static ALL: &[Tool] = &[
     log_dirs::TOOL,
     producer_perf_test::TOOL,
     topics::TOOL,
+    zk::TOOL,
+    zk::SHELL,
 ];

@@ -1,0 +1,155 @@
+//! `ottla keeper`, `zookeeper-server-start.sh` and `zkServer.sh`: a keeper alone.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command};
+use ottla_server::keeper_config::KeeperConfig;
+
+use crate::common::{flag, text};
+use crate::daemon;
+use crate::tool::{Failure, Outcome, Tool};
+
+pub const KEEPER: Tool = Tool {
+    name: "keeper",
+    scripts: &["zookeeper-server-start"],
+    classes: &["QuorumPeerMain", "ZooKeeperServerMain"],
+    about: "Start a keeper alone, from a zoo.cfg",
+    flags: keeper_flags,
+    run: run_keeper,
+};
+
+pub const ZK_SERVER: Tool = Tool {
+    name: "zk-server",
+    scripts: &["zkServer"],
+    classes: &[],
+    about: "Start, stop and look at a keeper as zkServer.sh does",
+    flags: zk_server_flags,
+    run: run_zk_server,
+};
+
+/// Beside the data, as ZooKeeper's own script has it.
+const PID_FILE: &str = "zookeeper_server.pid";
+
+fn keeper_flags(command: Command) -> Command {
+    command
+        .arg(Arg::new("config").value_name("zoo.cfg").default_value("conf/zoo.cfg").help("ZooKeeper's settings"))
+        .arg(flag("daemon", "Go on in the background; what it prints goes to zookeeper.out in $LOG_DIR or ./logs"))
+}
+
+fn run_keeper(matches: &ArgMatches) -> Outcome {
+    let config = text(matches, "config").unwrap_or_default();
+    if matches.get_flag("daemon") {
+        return daemon::respawn("zookeeper.out", None);
+    }
+    Ok(ottla_server::run::keeper(Path::new(config))?)
+}
+
+fn zk_server_flags(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new("action")
+                .value_name("ACTION")
+                .required(true)
+                .value_parser(["start", "start-foreground", "stop", "restart", "status", "version"])
+                .help("What to do"),
+        )
+        .arg(
+            Arg::new("config")
+                .value_name("zoo.cfg")
+                .help("ZooKeeper's settings [default: $ZOOCFGDIR/zoo.cfg or conf/zoo.cfg]"),
+        )
+}
+
+fn run_zk_server(matches: &ArgMatches) -> Outcome {
+    let folder = std::env::var("ZOOCFGDIR").unwrap_or_else(|_| "conf".into());
+    let config = text(matches, "config").map_or_else(|| Path::new(&folder).join("zoo.cfg"), PathBuf::from);
+    let action = text(matches, "action").unwrap_or_default();
+    if action == "version" {
+        println!("Ottla {}, a ZooKeeper 3.9 server", env!("CARGO_PKG_VERSION"));
+        return Ok(());
+    }
+    println!("Using config: {}", config.display());
+    match action {
+        "start-foreground" => Ok(ottla_server::run::keeper(&config)?),
+        "start" => start(&config),
+        "stop" => stop(&config),
+        "restart" => {
+            stop(&config)?;
+            start(&config)
+        }
+        _ => status(&config),
+    }
+}
+
+fn read_config(config: &Path) -> Result<KeeperConfig, Failure> {
+    let content = std::fs::read_to_string(config).map_err(|e| Failure::Failed(format!("{}: {e}", config.display())))?;
+    let (parsed, _) = KeeperConfig::parse(&config.display().to_string(), &content)?;
+    Ok(parsed)
+}
+
+fn start(config: &Path) -> Outcome {
+    let parsed = read_config(config)?;
+    let pid_file = parsed.storage.data_dir.join(PID_FILE);
+    if let Some(pid) = daemon::running(&pid_file) {
+        return Err(Failure::Failed(format!("already running as process {pid}")));
+    }
+    std::fs::create_dir_all(&parsed.storage.data_dir)?;
+    let arguments = ["keeper".into(), config.as_os_str().to_owned()];
+    let pid = daemon::spawn(&arguments, "zookeeper.out", Some(&pid_file))?;
+    for _ in 0..100 {
+        if four_letters(&parsed, "srvr").is_ok() {
+            println!("Starting zookeeper ... STARTED");
+            return Ok(());
+        }
+        if !daemon::is_alive(pid) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    if daemon::is_alive(pid) {
+        // An ensemble without a majority listens, and answers later.
+        println!("Starting zookeeper ... STARTED");
+        return Ok(());
+    }
+    Err(Failure::Failed("Starting zookeeper ... FAILED TO START: see zookeeper.out in $LOG_DIR or ./logs".into()))
+}
+
+fn stop(config: &Path) -> Outcome {
+    let pid_file = read_config(config)?.storage.data_dir.join(PID_FILE);
+    match daemon::running(&pid_file) {
+        Some(pid) => {
+            daemon::stop(pid, Duration::from_secs(30))?;
+            let _ = std::fs::remove_file(&pid_file);
+            println!("Stopping zookeeper ... STOPPED");
+        }
+        None => println!("Stopping zookeeper ... no zookeeper to stop (could not find file {})", pid_file.display()),
+    }
+    Ok(())
+}
+
+fn status(config: &Path) -> Outcome {
+    let parsed = read_config(config)?;
+    let answer = four_letters(&parsed, "srvr")
+        .map_err(|_| Failure::Failed("Error contacting service. It is probably not running.".into()))?;
+    match answer.lines().find(|line| line.starts_with("Mode: ")) {
+        Some(mode) => println!("{mode}"),
+        None => println!("{}", answer.trim_end()),
+    }
+    Ok(())
+}
+
+fn four_letters(config: &KeeperConfig, word: &str) -> std::io::Result<String> {
+    let host = match config.client.host.as_str() {
+        "" | "0.0.0.0" | "::" => "127.0.0.1",
+        host => host,
+    };
+    let mut stream = TcpStream::connect((host, config.client.port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(word.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
