@@ -171,6 +171,24 @@ impl Cluster {
         }
     }
 
+    /// A connection that is nobody else's, for requests that wait on purpose: nothing behind them is answered before
+    /// them. `address` is `host:port`.
+    pub async fn connect_to(&self, address: &str) -> Result<Connection> {
+        Connection::connect(address, &self.connection_config()).await
+    }
+
+    /// The address of a broker of which metadata told.
+    #[must_use]
+    pub fn address(&self, id: i32) -> Option<String> {
+        lock(&self.inner.state).brokers.get(&id).map(Broker::address)
+    }
+
+    /// The number of partitions of a topic, as far as is known.
+    #[must_use]
+    pub fn partition_count(&self, topic: &str) -> Option<usize> {
+        lock(&self.inner.state).topics.get(topic).map(|(_, topic)| topic.partitions.len())
+    }
+
     fn slot(&self, id: Option<i32>) -> Arc<tokio::sync::Mutex<Option<Connection>>> {
         lock(&self.inner.nodes).entry(id).or_default().clone()
     }

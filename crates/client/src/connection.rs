@@ -48,6 +48,12 @@ impl ResponseFrame {
         M::from_bytes(&self.bytes[self.body_at..], self.version).map_err(|e| unreadable(&self.broker, self.api_key, &e))
     }
 
+    /// The whole frame without its size.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The whole frame, to be used again as a buffer.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
@@ -267,11 +273,7 @@ impl Connection {
     }
 
     /// Sends now; the answer is awaited later. Requests reach the broker in the order of these calls.
-    pub fn send_version<'a, M: Request<'a>>(
-        &self,
-        request: &M,
-        version: i16,
-    ) -> Result<PendingAnswer> {
+    pub fn send_version<'a, M: Request<'a>>(&self, request: &M, version: i16) -> Result<PendingAnswer> {
         let correlation_id = self.correlation_id();
         let frame = request_frame(correlation_id, Some(&self.client_id), request, version)
             .map_err(|e| ClientError::Unsupported { broker: self.broker.to_string(), what: e.to_string() })?;

@@ -17,8 +17,8 @@ use crate::cluster::Cluster;
 use crate::config::ProducerConfig;
 use crate::error::{ClientError, Result};
 
-pub use accumulator::{AppendError, BatchCallback, BatchReport, Delivery, ProducerRecord, RecordMetadata};
 use accumulator::{Accumulator, TopicState, lock};
+pub use accumulator::{AppendError, BatchCallback, BatchReport, Delivery, ProducerRecord, RecordMetadata};
 pub use partitioner::{murmur2, partition_of_key};
 use sender::{Ask, Sender};
 

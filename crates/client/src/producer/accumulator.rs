@@ -290,7 +290,8 @@ impl Accumulator {
         let Some(open) = queue.open.as_mut() else { return Err(AppendError::Full) };
         open.builder.append(timestamp, record.key, record.value, record.headers);
         let delivery = track.then(|| {
-            let done = open.done.get_or_insert_with(|| Arc::new(BatchDone { partition: index as i32, ..Default::default() }));
+            let done =
+                open.done.get_or_insert_with(|| Arc::new(BatchDone { partition: index as i32, ..Default::default() }));
             Delivery { done: done.clone(), index: open.builder.count() - 1 }
         });
         if queues.sticky == Some(index) {

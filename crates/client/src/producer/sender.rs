@@ -216,7 +216,15 @@ impl Sender {
                     self.wants_metadata = true;
                     continue;
                 };
-                if !node_is_ready(&mut self.nodes, &self.cluster, &self.events_tx, leader, self.config.max_in_flight, now, wake) {
+                if !node_is_ready(
+                    &mut self.nodes,
+                    &self.cluster,
+                    &self.events_tx,
+                    leader,
+                    self.config.max_in_flight,
+                    now,
+                    wake,
+                ) {
                     continue;
                 }
                 let len = first.builder.as_ref().map_or(first.bytes.len(), |builder| builder.len());
@@ -286,11 +294,7 @@ impl Sender {
         }
     }
 
-    fn request(
-        &self,
-        connection: &Connection,
-        batches: &[(usize, ClosedBatch)],
-    ) -> Result<Option<PendingAnswer>> {
+    fn request(&self, connection: &Connection, batches: &[(usize, ClosedBatch)]) -> Result<Option<PendingAnswer>> {
         let version = connection.version_up_to::<ProduceRequest<'_>>(PRODUCE_BY_NAME)?;
         if self.config.compression == Compression::Zstd && version < PRODUCE_ZSTD {
             let what = "zstd".to_owned();
@@ -364,7 +368,8 @@ impl Sender {
                     Ok(metadata) => {
                         self.metadata_at = Instant::now();
                         for topic in &self.topics {
-                            if let Some(found) = metadata.topics.get(&topic.name).filter(|found| found.error.is_none()) {
+                            if let Some(found) = metadata.topics.get(&topic.name).filter(|found| found.error.is_none())
+                            {
                                 lock(&topic.queues).refresh(found);
                             }
                         }
@@ -396,7 +401,8 @@ impl Sender {
             let found = answer.responses.iter().filter(|topic| *topic.name == *name);
             let found = found.flat_map(|topic| &topic.partition_responses).find(|p| p.index == batch.partition);
             let Some(found) = found else {
-                let error = ClientError::Protocol(format!("the answer to Produce leaves {name}-{} out", batch.partition));
+                let error =
+                    ClientError::Protocol(format!("the answer to Produce leaves {name}-{} out", batch.partition));
                 self.retry_or_fail(topic, batch, error);
                 continue;
             };
@@ -463,7 +469,8 @@ impl Sender {
             }
             for batch in expired {
                 self.wants_producer |= batch.sequence.is_some();
-                let what = format!("{} records for {}-{} (delivery.timeout.ms)", batch.records, topic.name, batch.partition);
+                let what =
+                    format!("{} records for {}-{} (delivery.timeout.ms)", batch.records, topic.name, batch.partition);
                 let broker = self.cluster.config().bootstrap.join(",");
                 self.accumulator.done(&topic.name, batch, Err(ClientError::Timeout { broker, what }));
             }

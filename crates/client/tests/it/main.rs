@@ -1,3 +1,4 @@
 //! The clients against servers that misbehave, on loopback.
 
+mod kafka;
 mod keeper;
