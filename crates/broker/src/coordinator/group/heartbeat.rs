@@ -26,6 +26,9 @@ impl GroupShard {
     }
 
     pub(super) fn heartbeat(&mut self, now: Now, request: &HeartbeatRequest) -> ErrorCode {
+        if request.group_id.is_empty() {
+            return ErrorCode::InvalidGroupId;
+        }
         let Some(group) = self.classic(&request.group_id) else { return ErrorCode::UnknownMemberId };
         if let Err(error) = group.validate_member(&request.member_id, request.instance_id.as_deref()) {
             return error;

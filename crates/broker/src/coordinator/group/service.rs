@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ottla_base::ids::TopicPartition;
 use ottla_base::random::Random;
@@ -15,6 +16,7 @@ use super::messages::{
     DescribedGroup, GroupReply, GroupRequest, ListedGroup, OffsetFetchReply, OffsetFetchRequest, Text,
 };
 use super::shard::GroupShard;
+use crate::control::{ControlInbox, ControlInput, LocalDone, LocalRequest};
 use crate::coordinator::internal_topics::{CONSUMER_OFFSETS, partition_for};
 use crate::coordinator::log::CoordinatorLog;
 use crate::coordinator::replica_log::ReplicaLog;
@@ -29,6 +31,8 @@ pub struct GroupCoordinator {
     config: Arc<GroupConfig>,
     runtime: Runtime<GroupShard>,
     log: Arc<dyn CoordinatorLog>,
+    /// `__consumer_offsets` was asked for and is not there yet.
+    creating_topic: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for GroupCoordinator {
@@ -48,7 +52,12 @@ impl GroupCoordinator {
         };
         let (shard_config, random) = (config.clone(), Mutex::new(random));
         let make_shard = Box::new(move |_| GroupShard::new(shard_config.clone(), random.lock().fork()));
-        Self { config, runtime: Runtime::new(CONSUMER_OFFSETS, log.clone(), settings, make_shard), log }
+        Self {
+            config,
+            runtime: Runtime::new(CONSUMER_OFFSETS, log.clone(), settings, make_shard),
+            log,
+            creating_topic: Arc::default(),
+        }
     }
 
     /// The group coordinator of a broker, told of the partitions of `__consumer_offsets` that come and go.
@@ -66,6 +75,22 @@ impl GroupCoordinator {
     #[must_use]
     pub fn config(&self) -> &GroupConfig {
         &self.config
+    }
+
+    /// Has `__consumer_offsets` made, unless that is under way.
+    pub fn create_topic(&self, control: &dyn ControlInbox) {
+        if self.creating_topic.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let creating = self.creating_topic.clone();
+        let done = LocalDone(Box::new(move |result| {
+            creating.store(false, Ordering::Release);
+            if let Err(error) = result {
+                tracing::warn!(?error, "{CONSUMER_OFFSETS} could not be made");
+            }
+        }));
+        let request = LocalRequest::CreateTopics { names: vec![CONSUMER_OFFSETS.to_owned()], done: Some(done) };
+        control.submit(ControlInput::Local(request));
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to.
