@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use ottla_base::ids::TopicPartition;
 use ottla_protocol::ErrorCode;
+use tokio::task::JoinHandle;
 
 use crate::admin::{Admin, CommittedOffset, OffsetSpec};
 use crate::cluster::{Cluster, Topics};
@@ -25,7 +26,10 @@ use crate::error::{ClientError, Result};
 
 pub use fetched::Fetched;
 use fetcher::{FetchNode, Outcome};
-use group::Membership;
+use group::{Membership, Watch};
+
+/// How long a close waits for a join under way, to be able to leave.
+const CLOSE_WAITS_FOR_JOIN: Duration = Duration::from_secs(3);
 
 /// What a consumer reads.
 enum Subscription {
@@ -54,7 +58,12 @@ pub struct Consumer {
     subscription: Subscription,
     partitions: BTreeMap<TopicPartition, Partition>,
     nodes: BTreeMap<i32, FetchNode>,
+    /// Away while a join is under way.
     group: Option<Membership>,
+    joining: Option<JoinHandle<(Membership, Result<Vec<TopicPartition>>)>>,
+    watch: Option<Arc<Watch>>,
+    /// Generation and member id to commit with.
+    identity: (i32, String),
     last_commit: Instant,
     metadata_at: Instant,
     wants_metadata: bool,
@@ -74,6 +83,9 @@ impl Consumer {
         let cluster = Cluster::connect(config.client.clone()).await?;
         let group = config.group_id.clone().map(|group| Membership::new(cluster.clone(), config.clone(), group));
         Ok(Self {
+            watch: group.as_ref().map(Membership::watch),
+            joining: None,
+            identity: (-1, String::new()),
             cluster,
             config,
             subscription: Subscription::None,
@@ -112,8 +124,8 @@ impl Consumer {
         Ok(())
     }
 
-    fn need_group(&mut self) -> Result<&mut Membership> {
-        self.group.as_mut().ok_or_else(|| ClientError::Config("a subscription needs group.id".to_owned()))
+    fn need_group(&self) -> Result<&Watch> {
+        self.watch.as_deref().ok_or_else(|| ClientError::Config("a subscription needs group.id".to_owned()))
     }
 
     /// What is being read.
@@ -148,12 +160,14 @@ impl Consumer {
     /// the end of what is returned. Joins, commits and looks leaders up as needed, which may take longer.
     pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<Fetched>> {
         let deadline = Instant::now() + timeout;
-        if let Some(group) = &self.group {
-            group.polled();
+        if let Some(watch) = &self.watch {
+            watch.polled();
         }
         loop {
-            match self.prepare().await {
-                Ok(()) => {
+            match self.prepare(deadline).await {
+                // Still joining: the deadline is over, but the join goes on.
+                Ok(false) => {}
+                Ok(true) => {
                     if let Some((node, answer)) = self.next_answer(deadline).await {
                         let fetched = self.take_answer(node, answer)?;
                         if !fetched.is_empty() {
@@ -178,8 +192,10 @@ impl Consumer {
     }
 
     /// Everything that comes before waiting for records.
-    async fn prepare(&mut self) -> Result<()> {
-        self.keep_membership().await?;
+    async fn prepare(&mut self, deadline: Instant) -> Result<bool> {
+        if !self.keep_membership(deadline).await? {
+            return Ok(false);
+        }
         self.auto_commit().await;
         self.refresh_metadata().await?;
         self.find_positions().await?;
@@ -188,36 +204,57 @@ impl Consumer {
             self.refresh_metadata().await?;
             self.send_fetches().await;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Joins the group if it has to be.
-    async fn keep_membership(&mut self) -> Result<()> {
+    /// Joins the group if it has to be, in a task of its own: a join waits for the other members, the user does not.
+    /// False when there is nothing to read before it is done, and the deadline has come first.
+    async fn keep_membership(&mut self, deadline: Instant) -> Result<bool> {
         if matches!(self.subscription, Subscription::None | Subscription::Assigned) {
-            return Ok(());
+            return Ok(true);
         }
-        while self.group.as_ref().is_some_and(Membership::must_join) {
-            let topics = self.subscribed_topics().await?;
-            if self.config.auto_commit.is_some() && !self.partitions.is_empty() {
-                if let Err(e) = self.commit().await {
-                    tracing::warn!(error = %e, "offsets were not committed before the rebalance");
+        loop {
+            if let Some(joining) = self.joining.as_mut() {
+                // Cooperative members read on meanwhile.
+                let reads_on = !self.partitions.is_empty();
+                let limit = if reads_on { Instant::now() } else { deadline };
+                let Ok(joined) = tokio::time::timeout_at(limit.into(), joining).await else { return Ok(reads_on) };
+                self.joining = None;
+                let (group, assigned) = joined.map_err(|e| ClientError::Protocol(format!("the join was lost: {e}")))?;
+                self.identity = (group.generation, group.member_id.clone());
+                let group = self.group.insert(group);
+                let assigned: BTreeSet<TopicPartition> = assigned?.into_iter().collect();
+                if group.is_cooperative() && self.partitions.keys().any(|owned| !assigned.contains(owned)) {
+                    // Whom they go to is decided when everybody has let go.
+                    group.join_again();
                 }
+                self.set_partitions(assigned);
+                self.last_commit = Instant::now();
             }
-            let Some(group) = self.group.as_mut() else { return Ok(()) };
-            let cooperative = group.is_cooperative();
-            if !cooperative {
-                self.partitions.clear();
+            if !self.group.as_ref().is_some_and(Membership::must_join) {
+                return Ok(true);
             }
-            let owned: Vec<TopicPartition> = self.partitions.keys().cloned().collect();
-            let assigned: BTreeSet<TopicPartition> = group.join(&topics, &owned).await?.into_iter().collect();
-            let gives_up = owned.iter().any(|partition| !assigned.contains(partition));
-            if cooperative && gives_up {
-                // Whom they go to is decided when everybody has let go.
-                group.join_again();
-            }
-            group.polled();
-            self.set_partitions(assigned);
+            self.start_to_join().await?;
         }
+    }
+
+    async fn start_to_join(&mut self) -> Result<()> {
+        let topics = self.subscribed_topics().await?;
+        if self.config.auto_commit.is_some() && !self.partitions.is_empty() {
+            if let Err(e) = self.commit().await {
+                tracing::warn!(error = %e, "offsets were not committed before the rebalance");
+            }
+        }
+        let Some(mut group) = self.group.take() else { return Ok(()) };
+        group.polled();
+        if !group.is_cooperative() {
+            self.partitions.clear();
+        }
+        let owned: Vec<TopicPartition> = self.partitions.keys().cloned().collect();
+        self.joining = Some(tokio::spawn(async move {
+            let assigned = group.join(&topics, &owned).await;
+            (group, assigned)
+        }));
         Ok(())
     }
 
@@ -261,9 +298,9 @@ impl Consumer {
         let cluster = self.cluster.clone();
         let is_member = !matches!(self.subscription, Subscription::Assigned);
         let group_id = self.config.group_id.clone().unwrap_or_default();
-        let group = self.need_group()?;
-        let (generation, member) = if is_member { (group.generation, group.member_id.as_str()) } else { (-1, "") };
-        let instance = group.instance().filter(|_| is_member);
+        self.need_group()?;
+        let (generation, member) = if is_member { (self.identity.0, self.identity.1.as_str()) } else { (-1, "") };
+        let instance = self.config.group_instance_id.as_deref().filter(|_| is_member);
         cluster.retry(|| cluster.commit(&group_id, generation, member, instance, offsets)).await
     }
 
@@ -399,7 +436,7 @@ impl Consumer {
 
     /// Waits for the first answer to any fetch; `None` at the deadline, or when the group wants us.
     async fn next_answer(&mut self, deadline: Instant) -> Option<(i32, Result<ResponseFrame>)> {
-        let watch = self.group.as_ref().map(Membership::watch);
+        let watch = self.watch.clone();
         // What could not be sent is tried again before long.
         let backoff = self.config.client.retry_backoff.0;
         let is_waiting = self.wants_metadata || self.partitions.values().any(|state| state.not_before.is_some());
@@ -506,9 +543,22 @@ impl Consumer {
         if self.config.auto_commit.is_some() && !self.partitions.is_empty() {
             result = self.commit().await;
         }
+        if let Some(joining) = self.joining.as_mut()
+            && let Ok(Ok((group, _))) = tokio::time::timeout(CLOSE_WAITS_FOR_JOIN, joining).await
+        {
+            self.group = Some(group);
+        }
         if let Some(group) = self.group.as_mut() {
             group.leave().await;
         }
         result
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        if let Some(joining) = self.joining.take() {
+            joining.abort();
+        }
     }
 }

@@ -48,6 +48,18 @@ pub(super) struct Watch {
     pub(super) changed: Notify,
 }
 
+impl Watch {
+    /// Notes that the user is alive.
+    pub(super) fn polled(&self) {
+        *lock(&self.last_poll) = Instant::now();
+    }
+
+    /// Asks for a rebalance at the next poll.
+    pub(super) fn join_again(&self) {
+        set_health(self, Health::Rebalance);
+    }
+}
+
 /// This consumer's place in its group.
 pub(super) struct Membership {
     cluster: Cluster,
@@ -103,7 +115,7 @@ impl Membership {
 
     /// Notes that the user is alive.
     pub(super) fn polled(&self) {
-        *lock(&self.watch.last_poll) = Instant::now();
+        self.watch.polled();
     }
 
     pub(super) fn must_join(&self) -> bool {
