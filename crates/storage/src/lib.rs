@@ -6,8 +6,10 @@
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
+pub mod dump;
 pub mod error;
 pub mod folder;
+pub mod fuzz;
 pub mod index_file;
 pub mod leader_epoch_cache;
 pub mod log;
