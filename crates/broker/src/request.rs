@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ottla_base::time::Now;
-use ottla_protocol::{ApiKey, DecodeError, Request, Response};
+use ottla_protocol::{ApiKey, DecodeError, Reader, Request, Response};
 
 use crate::reply::{Reply, ReplySink, Responder, encode_response};
 
@@ -34,9 +34,9 @@ pub struct RequestContext<'a> {
 }
 
 impl<'a> RequestContext<'a> {
-    /// Reads the request's body; what can't be read closes the connection.
+    /// Reads the request's body; what can't be read closes the connection. Bytes behind it are let pass, as Kafka does.
     pub fn decode<'b, M: Request<'b>>(&self, body: &'b [u8]) -> Result<M, Reply> {
-        M::from_bytes(body, self.api_version).map_err(|error| self.unreadable(&error))
+        M::decode(&mut Reader::new(body), self.api_version).map_err(|error| self.unreadable(&error))
     }
 
     #[cold]

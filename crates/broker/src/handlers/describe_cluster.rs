@@ -51,13 +51,13 @@ fn wrong_endpoint(asked: i8) -> DescribeClusterResponse<'static> {
     let (error, message) = match asked {
         CONTROLLERS => (
             ErrorCode::MismatchedEndpointType,
-            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
+            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER".into(),
         ),
-        _ => (ErrorCode::UnsupportedEndpointType, "Unsupported endpoint type"),
+        _ => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {asked}")),
     };
     DescribeClusterResponse {
         error_code: error.code(),
-        error_message: Some(Str::Borrowed(message)),
+        error_message: Some(Str::Owned(message)),
         endpoint_type: BROKERS,
         ..Default::default()
     }

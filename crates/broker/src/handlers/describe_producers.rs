@@ -4,13 +4,14 @@ use ottla_protocol::messages::describe_producers_request::DescribeProducersReque
 use ottla_protocol::messages::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
-use ottla_protocol::{ApiKey, Str};
+use ottla_protocol::{ApiKey, ErrorCode, Str};
 use ottla_storage::log::ActiveProducer;
 
 use crate::api::{Api, Facing};
 use crate::broker::Broker;
 use crate::reply::Reply;
 use crate::request::RequestContext;
+use crate::topic;
 
 pub static API: Api = Api { key: ApiKey::DescribeProducers, versions: (0, 0), facing: Facing::Client, handle };
 
@@ -35,6 +36,15 @@ fn describe(broker: &Broker, topic: &str, index: i32) -> PartitionResponse<'stat
         Err(error) => response.error_code = error.code(),
     }
     response
+}
+
+fn refused(index: i32, error: ErrorCode, message: String) -> PartitionResponse<'static> {
+    PartitionResponse {
+        partition_index: index,
+        error_code: error.code(),
+        error_message: Some(Str::Owned(message)),
+        ..Default::default()
+    }
 }
 
 fn state(producer: &ActiveProducer) -> ProducerState {

@@ -26,6 +26,9 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
         Ok(request) => request,
         Err(reply) => return reply,
     };
+    if !is_valid(&request) {
+        return context.reply(&invalid(&request));
+    }
     let image = broker.shared.metadata.image();
     let most = broker.shared.config.broker().max_request_partition_size_limit.max(1) as usize;
     let limit = most.min(request.response_partition_limit.max(1) as usize);
@@ -33,6 +36,23 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
     let next_cursor = page.fill(&request);
     let response = DescribeTopicPartitionsResponse { topics: page.topics, next_cursor, ..Default::default() };
     context.reply(&response)
+}
+
+/// A cursor has to point into what was asked for.
+fn is_valid(request: &DescribeTopicPartitionsRequest<'_>) -> bool {
+    request.cursor.as_ref().is_none_or(|cursor| {
+        let is_named = request.topics.iter().any(|topic| topic.name == cursor.topic_name);
+        cursor.partition_index >= 0 && (request.topics.is_empty() || is_named)
+    })
+}
+
+fn invalid<'a>(request: &'a DescribeTopicPartitionsRequest<'_>) -> DescribeTopicPartitionsResponse<'a> {
+    let topics = request.topics.iter().map(|topic| DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(Str::Borrowed(&topic.name)),
+        ..Default::default()
+    });
+    DescribeTopicPartitionsResponse { topics: topics.collect(), ..Default::default() }
 }
 
 struct Page<'a> {
@@ -54,7 +74,7 @@ impl<'a> Page<'a> {
         names.sort_unstable();
         names.dedup();
         let (first_topic, first_partition) = match &request.cursor {
-            Some(cursor) => (&*cursor.topic_name, cursor.partition_index.max(0)),
+            Some(cursor) => (&*cursor.topic_name, cursor.partition_index),
             None => ("", 0),
         };
         // A cursor into a topic that has been deleted since starts at the next one; it is not an unknown topic.
@@ -102,6 +122,7 @@ impl<'a> Page<'a> {
             error_code: error.code(),
             name: Some(Str::Borrowed(name)),
             is_internal: topic::is_internal(name),
+            topic_authorized_operations: operations::TOPIC,
             ..Default::default()
         });
         None

@@ -262,9 +262,13 @@ impl Fetch {
             }
             _ => (-1, -1),
         };
-        endpoints.add(image, leader.0, &self.params.listener);
+        if !self.params.is_follower() {
+            endpoints.add(image, leader.0, &self.params.listener);
+        }
         let (epoch, end_offset) = answer.diverging.unwrap_or((-1, -1));
-        let is_committed = self.params.bound == ReadBound::LastStable && answer.error == ErrorCode::None;
+        // An unknown partition has the empty list, as Kafka's messages do by default.
+        let has_aborted =
+            answer.is_unknown() || (self.params.bound == ReadBound::LastStable && answer.error == ErrorCode::None);
         let (records, aborted) = answer.read.map_or((None, Vec::new()), |read| (read.records, read.aborted));
         let aborted = aborted.iter().map(|transaction| AbortedTransaction {
             producer_id: transaction.producer_id,
@@ -278,7 +282,7 @@ impl Fetch {
             log_start_offset: answer.log_start_offset,
             diverging_epoch: EpochEndOffset { epoch, end_offset },
             current_leader: LeaderIdAndEpoch { leader_id: leader.0, leader_epoch: leader.1 },
-            aborted_transactions: is_committed.then(|| aborted.collect()),
+            aborted_transactions: has_aborted.then(|| aborted.collect()),
             records: Some(records.map_or_else(|| Records::from(&[][..]), Records::File)),
             ..Default::default()
         }

@@ -82,6 +82,11 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
 fn plan(broker: &Broker, context: &RequestContext<'_>, request: &ProduceRequest<'_>, body: &[u8]) -> Vec<TopicWork> {
     let image = broker.shared.metadata.image();
     let by_id = context.api_version >= 13;
+    // Without a transactional id nobody could be allowed to use it.
+    let transactional = match request.transactional_id {
+        None => ErrorCode::TransactionalIdAuthorizationFailed,
+        Some(_) => ErrorCode::InvalidTxnState,
+    };
     let mut topics = Vec::with_capacity(request.topic_data.len());
     for topic in &request.topic_data {
         let known = if by_id { image.topic_by_id(topic.topic_id) } else { image.topic(&topic.name) };
@@ -96,8 +101,9 @@ fn plan(broker: &Broker, context: &RequestContext<'_>, request: &ProduceRequest<
                 _ if !is_known => work.error = unknown,
                 Err(error) => work.error = error,
                 _ if !may_write => work.error = ErrorCode::InvalidTopicException,
-                Ok(records) => {
-                    work.records = records;
+                Ok(checked) if checked.is_transactional => work.error = transactional,
+                Ok(checked) => {
+                    work.records = checked.place;
                     match broker.replicas.partition_or_error(&name, data.index) {
                         Ok(partition) => work.target = Some(partition),
                         Err(error) => work.error = error,
@@ -112,9 +118,16 @@ fn plan(broker: &Broker, context: &RequestContext<'_>, request: &ProduceRequest<
     topics
 }
 
-/// Where the one batch of a partition lies in the body; a piece of a second one is dropped, as Kafka does.
+/// What is found out about a partition's records without looking into them.
+struct Checked {
+    /// Where the batch lies in the body.
+    place: Range<usize>,
+    is_transactional: bool,
+}
+
+/// Finds the one batch of a partition; a piece of a second one is dropped, as Kafka does.
 #[doc(alias = "validateRecords")]
-fn check_records(version: i16, records: Option<&Records<'_>>, body: &[u8]) -> Result<Range<usize>, ErrorCode> {
+fn check_records(version: i16, records: Option<&Records<'_>>, body: &[u8]) -> Result<Checked, ErrorCode> {
     let bytes = records.and_then(Records::as_bytes).unwrap_or_default();
     let first = match record_batch::peek(bytes) {
         Ok(Some(first)) if first.size <= bytes.len() => first,
@@ -131,12 +144,9 @@ fn check_records(version: i16, records: Option<&Records<'_>>, body: &[u8]) -> Re
     if matches!(record_batch::peek(&bytes[first.size..]), Ok(Some(second)) if second.size <= bytes.len() - first.size) {
         return Err(ErrorCode::InvalidRecord);
     }
-    if header.is_transactional() {
-        return Err(ErrorCode::InvalidTxnState);
-    }
     // The records are borrowed from the body, so this is their place in it.
     let start = bytes.as_ptr() as usize - body.as_ptr() as usize;
-    Ok(start..start + first.size)
+    Ok(Checked { place: start..start + first.size, is_transactional: header.is_transactional() })
 }
 
 fn append_all(broker: &Broker, now: Now, topics: &mut [TopicWork], body: &mut [u8], acks: i16) {
