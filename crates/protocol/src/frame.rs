@@ -134,7 +134,7 @@ fn finish(mut w: Writer, message: &'static str, version: i16) -> Result<Frame, E
 
 /// A whole response with its size and header.
 pub fn response_frame<'a, M: Response<'a>>(correlation_id: i32, body: &M, version: i16) -> Result<Frame, EncodeError> {
-    let mut w = Writer::new();
+    let mut w = Writer::for_response();
     w.i32(0);
     ResponseHeader { correlation_id }.encode(&mut w, M::KEY.response_header_version(version))?;
     body.encode(&mut w, version)?;

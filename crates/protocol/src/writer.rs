@@ -23,6 +23,8 @@ pub struct Writer {
     version: i16,
     tag_depth: u32,
     error: Option<EncodeError>,
+    /// Leave out what the version can't carry instead of failing.
+    lenient: bool,
 }
 
 /// The tagged fields at the end of a struct, while they are being written.
@@ -37,6 +39,12 @@ impl Writer {
     #[must_use]
     pub fn new() -> Self {
         Self { bytes: Vec::with_capacity(256), ..Self::default() }
+    }
+
+    /// A writer for responses: a handler fills in all it knows, and an answer in an old version leaves out the rest. In a request
+    /// that would change its meaning; an old client has never known what is left out of its answer.
+    pub(crate) fn for_response() -> Self {
+        Self { lenient: true, ..Self::new() }
     }
 
     /// A writer whose buffer has room for `capacity` bytes.
@@ -106,7 +114,9 @@ impl Writer {
     /// Notes that `field` is set although the version can't carry it.
     #[cold]
     pub(crate) fn unsupported(&mut self, field: &'static str) {
-        self.fail(EncodeErrorKind::UnsupportedField, field);
+        if !self.lenient {
+            self.fail(EncodeErrorKind::UnsupportedField, field);
+        }
     }
 
     /// Notes that `field` is null although the version has no null for it.
