@@ -20,6 +20,7 @@ pub static API: Api = Api { key: ApiKey::FindCoordinator, versions: (0, 6), faci
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
 
 /// Where a coordinator is.
 struct Node {
@@ -41,8 +42,15 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
     let found: Vec<Result<Node, ErrorCode>> = request.coordinator_keys.iter().map(|key| find(key)).collect();
     let coordinators = request.coordinator_keys.iter().zip(&found).map(|(key, found)| {
         let (error, node_id, host, port) = parts(found);
-        let error_code = error.code();
-        Coordinator { key: key.as_ref().into(), node_id, host: host.into(), port, error_code, ..Default::default() }
+        Coordinator {
+            key: key.as_ref().into(),
+            node_id,
+            host: host.into(),
+            port,
+            error_code: error.code(),
+            // Kafka explains nothing here but a kind of key that doesn't exist.
+            error_message: Some(if request.key_type > SHARE { error.message() } else { "" }.into()),
+        }
     });
     context.reply(&FindCoordinatorResponse { coordinators: coordinators.collect(), ..Default::default() })
 }

@@ -29,7 +29,8 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
     let version = context.api_version;
     let topics = {
         let image = broker.metadata().image();
-        request.topics.into_iter().map(|topic| commit_topic(&image, topic, version)).collect()
+        let named = request.topics.into_iter().filter(|topic| !topic.partitions.is_empty());
+        named.map(|topic| commit_topic(&image, topic, version)).collect()
     };
     let commit = messages::OffsetCommitRequest {
         group_id: request.group_id.as_ref().into(),
