@@ -8,6 +8,7 @@ pub mod consumer;
 pub mod error;
 pub mod keeper_client;
 pub mod producer;
+pub mod zk_admin;
 
 pub use admin::Admin;
 pub use cluster::Cluster;

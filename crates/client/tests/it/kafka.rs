@@ -10,7 +10,9 @@ use ottla_client::admin::{
 };
 use ottla_client::connection::{Connection, ConnectionConfig};
 use ottla_client::consumer::Consumer;
+use ottla_client::keeper_client::{ConnectString, KeeperClient, KeeperClientConfig};
 use ottla_client::producer::{Producer, ProducerRecord};
+use ottla_client::zk_admin::{ZkAdmin, ZkAdminError};
 use ottla_client::{Admin, ClientConfig, ClientError, ConsumerConfig, ProducerConfig, Properties};
 use ottla_protocol::messages::api_versions_response::ApiVersion;
 use ottla_protocol::messages::{ApiVersionsResponse, MetadataRequest, MetadataResponse};
@@ -275,4 +277,56 @@ async fn real_broker() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let gone = admin.describe_topics(&[Arc::from(name.as_str())]).await.expect("asks");
     assert_eq!(gone.topics[name.as_str()].error, ErrorCode::UnknownTopicOrPartition);
+}
+
+/// Topics by way of the keeper, against a real ZooKeeper-mode broker: `OTTLA_TEST_ZOOKEEPER_MODE=broker,keeper/chroot`.
+#[tokio::test]
+async fn real_broker_by_its_keeper() {
+    let Ok(servers) = std::env::var("OTTLA_TEST_ZOOKEEPER_MODE") else { return };
+    let (broker, keeper) = servers.split_once(',').expect("broker,keeper");
+    let config = KeeperClientConfig::new(ConnectString::parse(keeper).expect("an address"), PATIENCE, 1);
+    let keeper = KeeperClient::spawn(config, |_| {});
+    keeper.wait_connected(PATIENCE).await.expect("connects");
+    let zk = ZkAdmin::new(keeper.clone());
+    println!("{:?}", zk.brokers().await.expect("lists"));
+    let name = format!("ottla-zk-{}", std::process::id());
+    let configs = BTreeMap::from([("retention.ms".to_owned(), "3600000".to_owned())]);
+    zk.create_topic(&name, 1, 1, &configs, 7).await.expect("creates");
+    assert!(matches!(zk.create_topic(&name, 1, 1, &configs, 7).await, Err(ZkAdminError::TopicExists(_))));
+    zk.add_partitions(&name, 2, 7).await.expect("grows");
+    let led = async {
+        loop {
+            let topic = zk.describe_topic(&name).await.expect("describes");
+            if topic.partitions.len() == 2 && topic.partitions.iter().all(|partition| partition.leader.is_some()) {
+                return topic;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let topic = tokio::time::timeout(PATIENCE, led).await.expect("leaders");
+    assert_eq!((topic.configs, topic.partitions[1].isr.clone()), (configs, topic.partitions[1].replicas.clone()));
+    let change = BTreeMap::from([("max.message.bytes".to_owned(), "12345".to_owned())]);
+    zk.alter_topic_configs(&name, &change, &["retention.ms".to_owned()]).await.expect("changes");
+    let admin = Admin::connect(ClientConfig::new(broker).expect("an address")).await.expect("connects");
+    let resource = ConfigResource { kind: ResourceKind::Topic, name: name.clone() };
+    let seen = async {
+        loop {
+            let configs = admin.describe_configs(&resource, None, false, false).await.expect("describes");
+            if configs.iter().any(|entry| entry.value.as_deref() == Some("12345")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, seen).await.expect("the broker hears of it");
+    let metadata = admin.describe_topics(&[Arc::from(name.as_str())]).await.expect("describes");
+    assert_eq!(Some(metadata.topics[name.as_str()].id), topic.id);
+    zk.delete_topic(&name).await.expect("asks");
+    let gone = async {
+        while zk.topics().await.expect("lists").contains(&name) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("deleted");
+    keeper.close(PATIENCE).await;
 }
