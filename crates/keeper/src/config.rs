@@ -199,12 +199,15 @@ impl ZooConfig {
         for property in parse_properties(text) {
             let allowed = ["server.", "group.", "weight."].iter().any(|prefix| property.key.starts_with(prefix));
             if property.key == "version" {
-                self.config_version = i64::from_str_radix(&property.value, 16)
-                    .map_err(|_| bad(&property, "a hexadecimal number"))?;
+                self.config_version =
+                    i64::from_str_radix(&property.value, 16).map_err(|_| bad(&property, "a hexadecimal number"))?;
             } else if !allowed || !self.set(&property)? {
                 return Err(ConfigError {
                     line: property.line,
-                    message: format!("{} may not be in a dynamic configuration file; put it into zoo.cfg", property.key),
+                    message: format!(
+                        "{} may not be in a dynamic configuration file; put it into zoo.cfg",
+                        property.key
+                    ),
                 });
             }
         }
@@ -290,10 +293,8 @@ impl ZooConfig {
         })?;
         match prefix {
             "server" => {
-                let spec = ServerSpec::parse(&p.value).map_err(|what| ConfigError {
-                    line: p.line,
-                    message: format!("{}={}: {what}", p.key, p.value),
-                })?;
+                let spec = ServerSpec::parse(&p.value)
+                    .map_err(|what| ConfigError { line: p.line, message: format!("{}={}: {what}", p.key, p.value) })?;
                 self.servers.insert(id, spec);
             }
             "group" => {
@@ -319,11 +320,14 @@ impl ZooConfig {
             return missing("clientPort is not set; add a line such as clientPort=2181");
         }
         if self.servers.len() > 1 && (self.init_limit.is_none() || self.sync_limit.is_none()) {
-            return missing("an ensemble needs initLimit and syncLimit; add lines such as initLimit=10 and syncLimit=5");
+            return missing(
+                "an ensemble needs initLimit and syncLimit; add lines such as initLimit=10 and syncLimit=5",
+            );
         }
         let (least, most) = self.session_timeouts_ms();
         if least > most {
-            let message = format!("minSessionTimeout ({least}) is above maxSessionTimeout ({most}); change one of them");
+            let message =
+                format!("minSessionTimeout ({least}) is above maxSessionTimeout ({most}); change one of them");
             return Err(ConfigError { line: 0, message });
         }
         if self.purge_retain < 3 {
@@ -409,9 +413,10 @@ impl ZooConfig {
 /// True for a setting of any ZooKeeper 3.9, by its name or its Java property's.
 fn is_known(key: &str) -> bool {
     let key = key.strip_prefix("zookeeper.").unwrap_or(key);
-    include_str!("../../../reference/zookeeper-configs.tsv").lines().skip(1).any(|line| {
-        line.split('\t').take(2).any(|name| name.strip_prefix("zookeeper.").unwrap_or(name) == key)
-    })
+    include_str!("../../../reference/zookeeper-configs.tsv")
+        .lines()
+        .skip(1)
+        .any(|line| line.split('\t').take(2).any(|name| name.strip_prefix("zookeeper.").unwrap_or(name) == key))
 }
 
 fn bad(p: &Property, wanted: &str) -> ConfigError {
@@ -503,7 +508,8 @@ mod tests {
 
     #[test]
     fn dynamic_files() {
-        let mut config = ZooConfig::parse("dataDir=/d\nclientPort=1\ndynamicConfigFile=/d/zoo.cfg.dynamic").expect("good");
+        let mut config =
+            ZooConfig::parse("dataDir=/d\nclientPort=1\ndynamicConfigFile=/d/zoo.cfg.dynamic").expect("good");
         config.add_dynamic("server.1=a:1:2:participant;3\nversion=100000000\n").expect("good");
         assert_eq!((config.config_version, config.servers.len()), (0x1_0000_0000, 1));
         assert!(config.add_dynamic("tickTime=1").is_err());

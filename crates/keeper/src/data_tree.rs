@@ -632,7 +632,7 @@ impl DataTree {
         let mut stats = quota::QuotaStats::parse(self.node(id).data().unwrap_or(&[]));
         stats.bytes += bytes;
         stats.count += count;
-        self.node_mut(id).replace_data(&stats_path, Some(stats.to_text().as_bytes()));
+        self.put_quota_stats(id, &stats_path, &stats);
     }
 
     /// Counts everything under a path whose quota is new.
@@ -648,8 +648,16 @@ impl DataTree {
         let stats_path = format!("{}{quota_path}/{}", quota::QUOTA_ROOT, quota::STATS);
         if let Some(id) = self.find(&stats_path) {
             let stats = quota::QuotaStats { count, bytes, count_hard_limit: None, byte_hard_limit: None };
-            self.node_mut(id).replace_data(&stats_path, Some(stats.to_text().as_bytes()));
+            self.put_quota_stats(id, &stats_path, &stats);
         }
+    }
+
+    fn put_quota_stats(&mut self, id: NodeId, path: &str, stats: &quota::QuotaStats) {
+        let node = self.node_mut(id);
+        let before = node.block.len() as i64;
+        node.replace_data(path, Some(stats.to_text().as_bytes()));
+        let diff = node.block.len() as i64 - before;
+        self.data_size += diff;
     }
 
     /// Puts a node of a snapshot in place, after its parent. An error names what is wrong with the file.

@@ -106,7 +106,7 @@ impl TxnLog {
             None => self.create(first)?,
         };
         let end = log.position + batch.bytes().len() as u64;
-        let size = padded_size(end, log.allocated, self.options.prealloc_bytes);
+        let size = padded_size(log.position, end, log.allocated, self.options.prealloc_bytes);
         if size > log.allocated {
             log.file.allocate(log.allocated, size - log.allocated)?;
             log.allocated = size;
@@ -164,12 +164,13 @@ impl TxnLog {
     }
 }
 
-/// The size that a file should have once it is written up to `end` (`FilePadding`).
-fn padded_size(end: u64, allocated: u64, step: u64) -> u64 {
-    if step == 0 || end + ROOM < allocated {
+/// The size that a file of `allocated` bytes should have when it is written from `position` to `end` (`FilePadding`).
+fn padded_size(position: u64, end: u64, allocated: u64, step: u64) -> u64 {
+    if step == 0 {
         return allocated;
     }
-    if end > allocated { (end + step) / step * step } else { allocated + step }
+    let size = if position + ROOM < allocated { allocated } else { allocated + step };
+    if end > size { (end + step) / step * step } else { size }
 }
 
 /// Where reading a file ended, and why.
@@ -367,10 +368,10 @@ mod tests {
     #[test]
     fn sizes_grow_in_steps() {
         let step = 64 << 20;
-        assert_eq!(padded_size(16, 16, step), step + 16);
-        assert_eq!(padded_size(100, step, step), step);
-        assert_eq!(padded_size(step - 100, step, step), 2 * step);
-        assert_eq!(padded_size(3 * step + 5, step, step), 4 * step);
-        assert_eq!(padded_size(500, 100, 0), 100);
+        assert_eq!(padded_size(16, 90, 16, step), step + 16);
+        assert_eq!(padded_size(100, 200, step, step), step);
+        assert_eq!(padded_size(step - 100, step - 50, step, step), 2 * step);
+        assert_eq!(padded_size(step - 9_000, 3 * step, step, step), 4 * step);
+        assert_eq!(padded_size(100, 500, 100, 0), 100);
     }
 }

@@ -67,8 +67,8 @@ fn sorted(frame: &[u8], op: i32) -> Vec<u8> {
     out
 }
 
-#[test]
-fn answers_are_those_of_3_9_5() {
+/// Holds the whole conversation with a new server; gives the server and what was different.
+pub fn converse() -> (Host, Vec<String>) {
     let config = ServerConfig {
         tick_time_ms: 2_000,
         min_session_timeout_ms: 4_000,
@@ -147,5 +147,11 @@ fn answers_are_those_of_3_9_5() {
             _ => {}
         }
     }
+    (host, differences)
+}
+
+#[test]
+fn answers_are_those_of_3_9_5() {
+    let (_, differences) = converse();
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
 }

@@ -6,7 +6,9 @@ use ottla_keeper::database::Database;
 use ottla_keeper::jute::Jute;
 use ottla_keeper::keeper_server::{ConnId, Input, KeeperServer, Output, ServerConfig};
 use ottla_keeper::proto::{ConnectRequest, OpCode, ReplyHeader, RequestHeader};
+use ottla_keeper::txn_batch::TxnBatch;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 pub const START_MS: i64 = 1_795_000_000_000;
 
@@ -20,6 +22,7 @@ pub struct Host {
     /// Off: transactions wait until `persist` is called.
     pub auto_persist: bool,
     pub unpersisted: Vec<i64>,
+    pub batches: Vec<Arc<TxnBatch>>,
     xids: BTreeMap<ConnId, i32>,
 }
 
@@ -34,6 +37,7 @@ impl Host {
             paused: BTreeSet::new(),
             auto_persist: true,
             unpersisted: Vec::new(),
+            batches: Vec::new(),
             xids: BTreeMap::new(),
         }
     }
@@ -45,15 +49,21 @@ impl Host {
         while !outputs.is_empty() {
             for output in std::mem::take(&mut outputs) {
                 match output {
-                    Output::Append(batch) => self.unpersisted.extend(batch.last_zxid()),
+                    Output::Append(batch) => {
+                        self.unpersisted.extend(batch.last_zxid());
+                        self.batches.push(batch);
+                    }
                     Output::Send { conn, bytes } => self.take_frames(conn, &bytes),
                     Output::Close { conn } => drop(self.closed.insert(conn)),
                     Output::Pause { conn } => drop(self.paused.insert(conn)),
                     Output::Resume { conn } => drop(self.paused.remove(&conn)),
-                    Output::RollLog | Output::SnapshotBegin { .. } | Output::SnapshotChunk(_) | Output::SnapshotEnd => {}
+                    Output::RollLog | Output::SnapshotBegin { .. } | Output::SnapshotChunk(_) | Output::SnapshotEnd => {
+                    }
                 }
             }
-            if self.auto_persist && let Some(&zxid) = self.unpersisted.last() {
+            if self.auto_persist
+                && let Some(&zxid) = self.unpersisted.last()
+            {
                 self.unpersisted.clear();
                 self.server.step(self.now, Input::Persisted { zxid }, &mut outputs);
             }
@@ -97,8 +107,13 @@ impl Host {
         let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 1_000 + conn as u16));
         self.step(Input::Opened { conn, peer });
         let (session_id, passwd) = session.unwrap_or_default();
-        let request =
-            ConnectRequest { timeout_ms, session_id, passwd: Some(&passwd), read_only: Some(false), ..Default::default() };
+        let request = ConnectRequest {
+            timeout_ms,
+            session_id,
+            passwd: Some(&passwd),
+            read_only: Some(false),
+            ..Default::default()
+        };
         self.send(conn, &request.to_bytes());
         let Some(frame) = self.next_frame(conn) else { return (0, [0; 16]) };
         let mut passwd = [0; 16];
