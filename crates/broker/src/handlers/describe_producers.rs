@@ -29,6 +29,13 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
 }
 
 fn describe(broker: &Broker, topic: &str, index: i32) -> PartitionResponse<'static> {
+    if let Err(why) = topic::check_name(topic) {
+        return refused(index, ErrorCode::InvalidTopicException, format!("Topic name is invalid: {why}"));
+    }
+    if broker.shared.metadata.image().topic(topic).is_none() {
+        let error = ErrorCode::UnknownTopicOrPartition;
+        return refused(index, error, error.message().to_owned());
+    }
     let producers = broker.replicas.partition_or_error(topic, index).and_then(|partition| partition.active_producers());
     let mut response = PartitionResponse { partition_index: index, ..Default::default() };
     match producers {

@@ -1,0 +1,9 @@
+//! The broker through its front door: frames in, frames out, on a simulated disk, with the controller played by the test.
+
+mod bad_input;
+mod controller;
+mod fetch;
+mod harness;
+mod metadata;
+mod offsets;
+mod produce;
