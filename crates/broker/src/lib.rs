@@ -35,3 +35,6 @@ pub mod request;
 pub mod timer_wheel;
 pub mod topic;
 pub mod znodes;
+
+#[cfg(test)]
+mod control_tests;

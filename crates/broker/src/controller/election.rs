@@ -216,7 +216,8 @@ impl ControlPlane {
             self.take_state(partition, result);
         }
         self.controller.role = Role::Active;
-        let mut batch = RequestBatch::default();
+        // The earlier controller may have deleted topics without everybody hearing of it.
+        let mut batch = RequestBatch::full();
         let context = &self.controller.context;
         batch.update_metadata(context, None);
         for (partition, known) in context.partitions().filter(|(_, known)| known.state.is_some()) {

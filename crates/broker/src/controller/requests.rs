@@ -26,6 +26,8 @@ const STOP_REPLICA_VERSION: i16 = 4;
 
 /// In UpdateMetadata: the topic is being deleted.
 const LEADER_DURING_DELETE: i32 = -2;
+/// In UpdateMetadata: what is not named is gone. Brokers of 3.9.2 mind it from KRaft controllers only.
+const FULL_UPDATE: i8 = 2;
 /// In StopReplica: the topic is being deleted, whatever the epoch.
 const EPOCH_DURING_DELETE: i32 = -2;
 
@@ -39,9 +41,16 @@ pub(crate) struct RequestBatch {
     updated: BTreeSet<TopicPartition>,
     deleted: BTreeSet<TopicPartition>,
     stop_replica: BTreeMap<i32, BTreeSet<TopicPartition>>,
+    /// The metadata names every partition there is: brokers forget all others.
+    is_full: bool,
 }
 
 impl RequestBatch {
+    /// A batch whose metadata names every partition there is.
+    pub fn full() -> Self {
+        Self { is_full: true, ..Self::default() }
+    }
+
     /// The replicas get to know the partition's state, and all brokers its leader.
     pub fn leader_and_isr(&mut self, context: &Context, partition: &TopicPartition, is_new: bool) {
         let Some(known) = context.partition(partition) else { return };
@@ -84,6 +93,9 @@ impl RequestBatch {
         }
         if !self.update_metadata.is_empty() {
             let mut request = update_metadata(context, controller_id, &self.updated, &self.deleted);
+            if self.is_full {
+                request.type_ = FULL_UPDATE;
+            }
             for broker in &self.update_metadata {
                 if let Some(channel) = channels.get_mut(broker) {
                     request.broker_epoch = channel.epoch;
