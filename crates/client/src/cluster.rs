@@ -101,11 +101,14 @@ struct State {
     topics: BTreeMap<Arc<str>, (Instant, TopicMetadata)>,
 }
 
+/// A broker's connection, held while it is being made, so that it is made once.
+type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
+
 struct Inner {
     config: ClientConfig,
     state: Mutex<State>,
     /// By broker id; the connection to whichever broker of the bootstrap list answered has none.
-    nodes: Mutex<BTreeMap<Option<i32>, Arc<tokio::sync::Mutex<Option<Connection>>>>>,
+    nodes: Mutex<BTreeMap<Option<i32>, Slot>>,
 }
 
 /// A handle; clones share it.
@@ -189,7 +192,7 @@ impl Cluster {
         lock(&self.inner.state).topics.get(topic).map(|(_, topic)| topic.partitions.len())
     }
 
-    fn slot(&self, id: Option<i32>) -> Arc<tokio::sync::Mutex<Option<Connection>>> {
+    fn slot(&self, id: Option<i32>) -> Slot {
         lock(&self.inner.nodes).entry(id).or_default().clone()
     }
 

@@ -240,10 +240,11 @@ impl Consumer {
 
     async fn start_to_join(&mut self) -> Result<()> {
         let topics = self.subscribed_topics().await?;
-        if self.config.auto_commit.is_some() && !self.partitions.is_empty() {
-            if let Err(e) = self.commit().await {
-                tracing::warn!(error = %e, "offsets were not committed before the rebalance");
-            }
+        if self.config.auto_commit.is_some()
+            && !self.partitions.is_empty()
+            && let Err(e) = self.commit().await
+        {
+            tracing::warn!(error = %e, "offsets were not committed before the rebalance");
         }
         let Some(mut group) = self.group.take() else { return Ok(()) };
         group.polled();
@@ -272,10 +273,11 @@ impl Consumer {
 
     async fn auto_commit(&mut self) {
         let due = self.config.auto_commit.is_some_and(|interval| self.last_commit.elapsed() >= interval);
-        if due && !self.partitions.is_empty() {
-            if let Err(e) = self.commit().await {
-                tracing::warn!(error = %e, "offsets were not committed");
-            }
+        if due
+            && !self.partitions.is_empty()
+            && let Err(e) = self.commit().await
+        {
+            tracing::warn!(error = %e, "offsets were not committed");
         }
     }
 

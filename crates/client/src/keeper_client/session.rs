@@ -171,7 +171,8 @@ impl Session {
                     tracing::debug!(%server, error = %e, "no keeper session there");
                     let last_error = Some(describe(&e));
                     self.state.send_replace(SessionState::Connecting { last_error });
-                    if failures % self.ring.len() == 0 && self.rest(failures / self.ring.len()).await.is_none() {
+                    if failures.is_multiple_of(self.ring.len()) && self.rest(failures / self.ring.len()).await.is_none()
+                    {
                         break;
                     }
                 }
