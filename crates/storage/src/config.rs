@@ -126,25 +126,14 @@ impl Default for LogConfig {
 pub struct ManagerConfig {
     /// `producer.id.expiration.ms`: an idle producer's state is forgotten after this.
     pub producer_id_expiration_ms: i64,
-    /// `transactional.id`'s longest transaction (`transaction.max.timeout.ms`) plus a margin: how long a control marker may
-    /// be awaited before a transaction counts as hanging. Only reported, never acted on.
-    pub transaction_max_timeout_ms: i64,
     /// `log.cleaner.dedupe.buffer.size`: bytes of the map of keys that one cleaning holds.
     pub cleaner_dedupe_buffer_bytes: usize,
     /// `log.cleaner.io.buffer.load.factor`: how full that map may get.
     pub cleaner_load_factor: f64,
-    /// `log.cleaner.io.buffer.size`: bytes read and written at once by the cleaner.
-    pub cleaner_io_buffer_bytes: usize,
 }
 
 impl Default for ManagerConfig {
     fn default() -> Self {
-        Self {
-            producer_id_expiration_ms: 86_400_000,
-            transaction_max_timeout_ms: 900_000,
-            cleaner_dedupe_buffer_bytes: 128 << 20,
-            cleaner_load_factor: 0.9,
-            cleaner_io_buffer_bytes: 512 << 10,
-        }
+        Self { producer_id_expiration_ms: 86_400_000, cleaner_dedupe_buffer_bytes: 128 << 20, cleaner_load_factor: 0.9 }
     }
 }

@@ -110,7 +110,7 @@ mod tests {
     fn no_bytes_make_them_panic() {
         let mut random = Random::new(3);
         let mut parts =
-            vec![batch(&["a", "b"]), idempotent(1, 0, 0, &["c"]), transactional(2, 0, 0, &["d"]), marker(2, 0, false)];
+            [batch(&["a", "b"]), idempotent(1, 0, 0, &["c"]), transactional(2, 0, 0, &["d"]), marker(2, 0, false)];
         for (i, part) in parts.iter_mut().enumerate() {
             crate::batch::set_offset_and_epoch(part, 2 * i as i64, 0);
         }

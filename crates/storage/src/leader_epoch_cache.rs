@@ -40,7 +40,7 @@ impl LeaderEpochCache {
 
     /// Puts an entry in, taking out those it contradicts; false when it says nothing new.
     pub(crate) fn insert(&mut self, entry: EpochEntry) -> bool {
-        if entry.epoch < 0 || entry.start_offset < 0 || self.entries.iter().any(|e| *e == entry) {
+        if entry.epoch < 0 || entry.start_offset < 0 || self.entries.contains(&entry) {
             return false;
         }
         if let Some(last) = self.entries.last()

@@ -128,10 +128,11 @@ pub fn plan_folder(entries: &[DirEntry], mut swap_end: impl FnMut(i64) -> io::Re
         .unwrap_or(i64::MAX);
     let swap =
         |e: &DirEntry| segment_file(e.name.strip_suffix(SWAP_SUFFIX)?).filter(|&(_, base)| base < lowest_cleaned);
-    let mut replaced = i64::MAX..i64::MIN;
+    let mut replaced: Option<std::ops::Range<i64>> = None;
     for (kind, base) in files().filter_map(swap) {
         if kind == LOG_SUFFIX {
-            replaced = replaced.start.min(base)..replaced.end.max(swap_end(base)?);
+            let end = swap_end(base)?;
+            replaced = Some(replaced.map_or(base..end, |r| r.start.min(base)..r.end.max(end)));
         }
     }
     let mut lens = |kind: &str, base: i64, len: u64| {
@@ -152,7 +153,7 @@ pub fn plan_folder(entries: &[DirEntry], mut swap_end: impl FnMut(i64) -> io::Re
         } else if [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX, ".tmp"].iter().any(|s| name.ends_with(s)) {
             plan.remove.push(name.clone());
         } else if let Some((kind, base)) = segment_file(name) {
-            if replaced.contains(&base) {
+            if replaced.as_ref().is_some_and(|r| r.contains(&base)) {
                 plan.remove.push(name.clone());
             } else {
                 lens(kind, base, entry.len);

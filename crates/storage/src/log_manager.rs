@@ -368,7 +368,12 @@ impl LogManager {
     /// Gives all logs of `topic` new settings.
     pub fn update_config(&self, topic: &str, config: &Arc<LogConfig>) {
         for map in [&self.logs, &self.future_logs] {
-            for (_, log) in map.read().iter().filter(|(tp, _)| &*tp.topic == topic) {
+            // The map is let go first: whoever holds a log's mutex may be waiting for the map.
+            let of_topic = |map: &BTreeMap<TopicPartition, SharedLog>| -> Vec<SharedLog> {
+                map.iter().filter(|(tp, _)| &*tp.topic == topic).map(|(_, log)| log.clone()).collect()
+            };
+            let logs = of_topic(&map.read());
+            for log in logs {
                 log.lock().set_config(config.clone());
             }
         }

@@ -16,6 +16,9 @@ use crate::log_segment::LogSegment;
 /// Bytes read at once: large enough that the reads cost little, small enough that recovery needs next to no memory.
 const READ_BYTES: usize = 256 << 10;
 
+/// Position in the file, header, and the whole batch.
+pub(crate) type Located<'a> = (u64, BatchHeader, &'a [u8]);
+
 /// Reads the batches of a segment's file one after the other, whole.
 pub(crate) struct BatchReader<'a> {
     file: &'a dyn DiskFile,
@@ -51,7 +54,7 @@ impl<'a> BatchReader<'a> {
     }
 
     /// The next batch and its position. `None` at the end of the file; `Corrupt` where no batch with a good checksum is.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Result<(u64, BatchHeader, &[u8]), Corrupt>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Result<Located<'_>, Corrupt>>> {
         if self.position >= self.file_len {
             return Ok(None);
         }

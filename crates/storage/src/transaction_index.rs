@@ -158,7 +158,7 @@ impl TransactionIndex {
 
     /// Whole entries, ascending and at or above the segment's base offset?
     pub fn sanity_check(&mut self) -> io::Result<()> {
-        if self.len % ENTRY_LEN as u64 != 0 {
+        if !self.len.is_multiple_of(ENTRY_LEN as u64) {
             return Err(Corrupt(format!("{} bytes are no whole entries", self.len)).into());
         }
         let base = self.name.base_offset;
