@@ -34,3 +34,15 @@ pub const REQUEST_BYTES_IN_FLIGHT: usize = 512 << 20;
 /// Largest answer that a Kafka client takes: five of the largest that `fetch.max.bytes` asks for by default, as one
 /// batch above it may come along.
 pub const CLIENT_RESPONSE_BYTES: usize = 256 << 20;
+
+/// Largest transaction read back from a keeper's log: far above any multi that `jute.maxbuffer` lets in; stops absurd
+/// lengths in a damaged file before anything is reserved for them.
+pub const KEEPER_TXN_BYTES: usize = 1 << 30;
+
+/// Most bytes that a compressed keeper snapshot may become: far above what a tree takes in memory; stops a
+/// decompression bomb.
+pub const KEEPER_SNAPSHOT_BYTES: u64 = 16 << 30;
+
+/// A keeper connection that has sent no connect frame after this time is closed, in milliseconds: as ZooKeeper does, so
+/// that silent sockets don't use up `maxClientCnxns`.
+pub const KEEPER_HANDSHAKE_MS: u64 = 10_000;

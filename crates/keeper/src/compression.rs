@@ -2,11 +2,9 @@
 
 use crate::snapshot::SnapshotError;
 use flate2::read::MultiGzDecoder;
+use ottla_base::limits::KEEPER_SNAPSHOT_BYTES;
 use std::io::Read;
 use std::path::Path;
-
-/// Most bytes that a compressed snapshot may become: 16 GiB, far above what a keeper's memory holds as a tree.
-const MAX_BYTES: u64 = 16 << 30;
 
 /// The content of a compressed snapshot.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, SnapshotError> {
@@ -16,7 +14,7 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, SnapshotError> {
         return Err(SnapshotError::Invalid(what.to_owned()));
     }
     let mut content = Vec::new();
-    match MultiGzDecoder::new(bytes).take(MAX_BYTES).read_to_end(&mut content) {
+    match MultiGzDecoder::new(bytes).take(KEEPER_SNAPSHOT_BYTES).read_to_end(&mut content) {
         Ok(_) => Ok(content),
         Err(error) => Err(SnapshotError::Invalid(format!("gzip: {error}"))),
     }

@@ -190,7 +190,8 @@ mod tests {
         let mut lines = Vec::new();
         let summary =
             print_log(LogReader::open(file).expect("a log"), |line| lines.push(line.to_owned())).expect("reads");
-        assert_eq!((summary.txns, summary.first_zxid, summary.last_zxid), (128, 1, 128));
+        // ZooKeeper logs unreadable requests again under the zxid before: two here.
+        assert_eq!((summary.txns, summary.first_zxid, summary.last_zxid), (130, 1, 128));
         assert_eq!(summary.end, LogEnd::Clean);
         assert!(lines[0].contains("zxid 0x1 createSession timeout=10000"), "{}", lines[0]);
         assert!(

@@ -97,7 +97,8 @@ mod tests {
         let snapshot = include_bytes!("../tests/captures/data-3.9.5/snapshot.80");
         let log = &include_bytes!("../tests/captures/data-3.9.5/log.1")[..9_000];
         let config = b"dataDir=/d\nclientPort=2181\nserver.1=a:1:2:observer;3\nserver.2=[::1]:1:2\nsnapCount=5\n\\";
-        let targets: [(fn(&[u8]), &[u8]); 5] = [
+        type Target = fn(&[u8]);
+        let targets: [(Target, &[u8]); 5] = [
             (fuzz_snapshot, snapshot),
             (fuzz_txn_log, log),
             (fuzz_zoo_cfg, config),
@@ -105,7 +106,7 @@ mod tests {
             (fuzz_connection, &log[28..]),
         ];
         for (target, good) in targets {
-            for _ in 0..300 {
+            for _ in 0..100 {
                 let mut data = good.to_vec();
                 for _ in 0..=random.below(4) {
                     let at = random.index(data.len());

@@ -23,15 +23,12 @@ use crate::txn_batch::TxnBatch;
 pub use crate::watch_manager::ConnId;
 use crate::watch_manager::Watches;
 use ottla_base::hash::FixedMap;
+use ottla_base::limits::KEEPER_HANDSHAKE_MS;
 use ottla_base::random::Random;
 use ottla_base::time::Now;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-
-/// A connection that sends no connect frame within this time is closed, in milliseconds (ZooKeeper's limit for those
-/// without a session).
-const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 
 /// Settings of a server, named as in `zoo.cfg`.
 #[derive(Clone, Debug)]
@@ -357,7 +354,7 @@ impl KeeperServer {
         let mut late: Vec<ConnId> = self
             .conns
             .values()
-            .filter(|c| !c.initialized && now_ms >= c.opened_ms + HANDSHAKE_TIMEOUT_MS)
+            .filter(|c| !c.initialized && now_ms >= c.opened_ms + KEEPER_HANDSHAKE_MS)
             .map(|c| c.id)
             .collect();
         late.sort_unstable();

@@ -7,6 +7,7 @@ use crate::txn::{self, TxnEntry};
 use crate::txn_batch::{END_OF_RECORD, FRAME_LEN, TxnBatch};
 use ottla_base::checksum::adler32;
 use ottla_base::disk::{Disk, DiskFile, OpenMode};
+use ottla_base::limits::KEEPER_TXN_BYTES;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,9 +183,6 @@ pub enum LogEnd {
     Torn(String),
 }
 
-/// Largest transaction that is read back: a multi may hold many requests of `jute.maxbuffer`, which is configurable, so
-/// this only stops absurd lengths; the file's length bounds the rest.
-const MAX_TXN_BYTES: usize = 1 << 30;
 const READ_BYTES: usize = 1 << 20;
 
 /// Reads a log file entry by entry.
@@ -276,7 +274,7 @@ impl LogReader {
             self.end = Some(LogEnd::Clean);
             return Ok(None);
         }
-        let Some(len) = usize::try_from(len).ok().filter(|&len| len <= MAX_TXN_BYTES) else {
+        let Some(len) = usize::try_from(len).ok().filter(|&len| len <= KEEPER_TXN_BYTES) else {
             return self.torn("an impossible length");
         };
         let Some(whole) = self.bytes(FRAME_LEN + len + 1)? else {

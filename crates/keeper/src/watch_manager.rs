@@ -26,26 +26,19 @@ struct WatchManager {
 
 impl WatchManager {
     fn add(&mut self, path: &str, conn: ConnId, mode: u8) {
-        let watchers = match self.by_path.get_mut(path) {
-            Some(watchers) => watchers,
-            None => {
-                let shared: Arc<str> = path.into();
-                self.by_conn.entry(conn).or_default().insert(Arc::clone(&shared));
-                self.by_path.entry(shared).or_default()
-            }
+        let shared: Arc<str> = match self.by_path.get_key_value(path) {
+            Some((shared, _)) => Arc::clone(shared),
+            None => path.into(),
         };
-        let modes = match watchers.iter().position(|(c, _)| *c == conn) {
-            Some(at) => &mut watchers[at].1,
+        let watchers = self.by_path.entry(Arc::clone(&shared)).or_default();
+        let modes = match watchers.iter_mut().find(|(c, _)| *c == conn) {
+            Some((_, modes)) => modes,
             None => {
-                watchers.push((conn, 0));
                 self.count += 1;
-                if let Some((shared, _)) = self.by_path.get_key_value(path) {
-                    self.by_conn.entry(conn).or_default().insert(Arc::clone(shared));
-                }
-                let Some((_, modes)) = self.by_path.get_mut(path).and_then(|watchers| watchers.last_mut()) else {
-                    return;
-                };
-                modes
+                self.by_conn.entry(conn).or_default().insert(shared);
+                watchers.push((conn, 0));
+                let last = watchers.len() - 1;
+                &mut watchers[last].1
             }
         };
         if mode == RECURSIVE && *modes & RECURSIVE == 0 {
@@ -97,8 +90,8 @@ impl WatchManager {
         if let Some(watchers) = self.by_path.get(path) {
             let start = hit.len();
             hit.extend(watchers.iter().map(|(conn, _)| *conn));
-            for i in start..hit.len() {
-                self.remove(path, hit[i], STANDARD);
+            for &conn in &hit[start..] {
+                self.remove(path, conn, STANDARD);
             }
         }
         if self.recursive_count == 0 {

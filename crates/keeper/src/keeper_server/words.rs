@@ -57,12 +57,12 @@ impl KeeperServer {
             "envi" => self.write_environment(&mut out),
             "dirs" => {
                 let info = &self.config.info;
-                write!(out, "datadir_size: {}\nlogdir_size: {}\n", info.data_dir_size, info.data_log_dir_size)
+                writeln!(out, "datadir_size: {}\nlogdir_size: {}", info.data_dir_size, info.data_log_dir_size)
             }
             "dump" => self.write_dump(now, &mut out),
             "wchs" => {
                 let (conns, paths, watches) = self.watches.summary();
-                write!(out, "{conns} connections watching {paths} paths\nTotal watches:{watches}\n")
+                writeln!(out, "{conns} connections watching {paths} paths\nTotal watches:{watches}")
             }
             "wchc" => self.write_watches_by_connection(&mut out),
             "wchp" => self.write_watches_by_path(&mut out),
@@ -73,11 +73,11 @@ impl KeeperServer {
                     connection.stats.received = 0;
                     connection.stats.sent = 0;
                 }
-                write!(out, "Connection stats reset.\n")
+                writeln!(out, "Connection stats reset.")
             }
             "srst" => {
                 self.stats.reset();
-                write!(out, "Server stats reset.\n")
+                writeln!(out, "Server stats reset.")
             }
             _ => Ok(()),
         };

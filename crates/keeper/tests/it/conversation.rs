@@ -139,10 +139,8 @@ pub fn converse() -> (Host, Vec<String>) {
                     differences.push(text);
                 }
             }
-            "closed" => {
-                if !host.closed.contains(&conn) {
-                    differences.push(format!("line {}: after {request}: not closed", number + 1));
-                }
+            "closed" if !host.closed.contains(&conn) => {
+                differences.push(format!("line {}: after {request}: not closed", number + 1));
             }
             _ => {}
         }
