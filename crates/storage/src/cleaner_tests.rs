@@ -216,3 +216,31 @@ fn a_crash_at_any_step_keeps_the_newest_of_every_key() {
     }
     panic!("the cleaning never got through");
 }
+
+#[test]
+fn a_small_map_takes_several_turns() {
+    let mut t = TestLog::new(compacted());
+    for i in 0..100 {
+        t.append(keyed(Compression::None, &[(&format!("k{}", i % 40), Some(&format!("v{i}")))]));
+    }
+    t.log.update_high_watermark(100);
+    let config = ManagerConfig { cleaner_dedupe_buffer_bytes: 24 * 20, ..ManagerConfig::default() };
+    let mut checkpoint = None;
+    let mut turns = 0;
+    loop {
+        let cleanable = t.log.cleanable(checkpoint, t.now).expect("looks");
+        let cleaned = t.log.start_cleaning(&cleanable).expect("starts").run(&config, [1, 2], t.now).expect("cleans");
+        let end = cleaned.stats.end_offset;
+        assert_eq!(t.log.finish_cleaning(cleaned, t.now), Ok(true));
+        turns += 1;
+        if checkpoint == Some(end) || end >= cleanable.first_uncleanable {
+            break;
+        }
+        checkpoint = Some(end);
+    }
+    assert!(turns > 3);
+    let found = records(&mut t.log);
+    let sealed_end = t.log.segments.last().expect("a segment").base_offset();
+    let newest: Vec<i64> = (0..100).filter(|o| *o >= sealed_end || o + 40 >= sealed_end).collect();
+    assert_eq!(found.iter().map(|(o, _, _)| *o).collect::<Vec<_>>(), newest);
+}

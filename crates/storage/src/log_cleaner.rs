@@ -241,7 +241,9 @@ impl CleanJob {
         let keys = (self.first_uncleanable - self.first_dirty).max(0) as usize;
         let mut map = OffsetMap::new(keys, config.cleaner_dedupe_buffer_bytes, config.cleaner_load_factor, secret);
         map.set_latest_offset(self.first_dirty - 1);
-        let dirty: Vec<&Source> = self.sources.iter().filter(|s| s.base_offset >= self.first_dirty).collect();
+        // The last cleaning may have stopped inside a segment, when its map was full.
+        let first = self.sources.partition_point(|s| s.base_offset <= self.first_dirty).saturating_sub(1);
+        let dirty: Vec<&Source> = self.sources[first..].iter().collect();
         let mut transactions = Transactions::new(dirty.iter().flat_map(|s| s.aborted.iter().copied()));
         for source in dirty {
             let mut batches = source.batches()?;
@@ -256,7 +258,7 @@ impl CleanJob {
                     let opened = RecordBatch::new(bytes).and_then(|b| b.open()).map_err(corrupt)?;
                     for record in &opened {
                         let record = record.map_err(corrupt)?;
-                        let Some(key) = record.key else { continue };
+                        let Some(key) = record.key.filter(|_| record.offset >= self.first_dirty) else { continue };
                         if map.is_full() {
                             return Ok(map);
                         }
@@ -264,7 +266,7 @@ impl CleanJob {
                         map.set_latest_offset(record.offset);
                     }
                 }
-                map.set_latest_offset(header.last_offset());
+                map.set_latest_offset(header.last_offset().max(map.latest_offset()));
             }
         }
         Ok(map)

@@ -198,6 +198,7 @@ impl Log {
                 self.segments[at].close_files();
             }
         }
+        self.active_mut().close_files(); // a log that nobody uses holds no descriptors
         self.log_end_offset = next;
         self.producers.update_map_end_offset(next);
         self.recovery_point = recovery_point.min(next);

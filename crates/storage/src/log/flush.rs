@@ -100,6 +100,8 @@ impl Log {
     pub fn finish_flush(&mut self, job: &FlushJob, now: Now) {
         if self.generation == job.generation {
             self.recovery_point = self.recovery_point.max(job.offset);
+            // Sealed and synced: nobody writes them any more, and a log may have thousands.
+            self.close_sealed();
         }
         self.last_flush_ms = now.wall_ms;
     }

@@ -212,6 +212,14 @@ impl Log {
         self.guard("rename the folder", |log| log.folder.rename(name))
     }
 
+    /// Lets the files of sealed segments go; a reader opens them again.
+    pub(crate) fn close_sealed(&mut self) {
+        let sealed = self.segments.len() - 1;
+        for segment in &mut self.segments[..sealed] {
+            segment.close_files();
+        }
+    }
+
     /// Lets all files go; every later call fails.
     pub(crate) fn close_for_good(&mut self) {
         self.closed = true;

@@ -22,6 +22,7 @@ impl Log {
     #[doc(alias = "deleteOldSegments")]
     pub fn run_retention(&mut self, now: Now) -> Result<usize, StorageError> {
         self.guard("retention", |log| {
+            log.close_sealed(); // what readers opened since the last run
             let mut dropped = 0;
             if log.config.delete {
                 dropped += log.drop_expired(now)? + log.drop_oversize(now)?;
