@@ -8,6 +8,7 @@ mod partitioner;
 mod sender;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -111,8 +112,9 @@ impl Producer {
         flushed.await.map_err(|_| ClientError::Closed)
     }
 
-    /// Sends what is left and waits for it, at most for `limit`. Records appended later are not sent.
+    /// Sends what is left and waits for it, at most for `limit`. No handle takes a record any more.
     pub async fn close(self, limit: Duration) -> Result<()> {
+        self.accumulator.is_closed.store(true, Ordering::Relaxed);
         let (done, closed) = oneshot::channel();
         self.asks.send(Ask::Close(done)).map_err(|_| ClientError::Closed)?;
         match tokio::time::timeout(limit, closed).await {

@@ -1,6 +1,7 @@
 //! Records on their way: open batches, closed ones, and the memory they take.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -208,6 +209,8 @@ pub(super) struct Accumulator {
     pub(super) all_done: Notify,
     /// Work for the sender.
     pub(super) work: Notify,
+    /// Nothing more is taken: nobody would send it.
+    pub(super) is_closed: AtomicBool,
     on_batch: Option<BatchCallback>,
 }
 
@@ -237,6 +240,7 @@ impl Accumulator {
             pending: Mutex::new(0),
             all_done: Notify::new(),
             work: Notify::new(),
+            is_closed: AtomicBool::new(false),
             on_batch,
         }
     }
@@ -255,6 +259,9 @@ impl Accumulator {
         record: &ProducerRecord<'_>,
         track: bool,
     ) -> std::result::Result<Option<Delivery>, AppendError> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(AppendError::Failed(ClientError::Closed));
+        }
         let timestamp = record.timestamp.unwrap_or_else(now_ms);
         let mut queues = lock(&topic.queues);
         let queues = &mut *queues;

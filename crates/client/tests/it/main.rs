@@ -2,3 +2,4 @@
 
 mod kafka;
 mod keeper;
+mod unreliable_broker;
