@@ -83,9 +83,9 @@ impl ControlPlane {
         match input {
             ControlInput::Keeper(event) => self.on_keeper_event(event),
             ControlInput::KeeperReply { tag, result } => {
-                if result == Err(KeeperError::SessionExpired) {
-                    self.on_session_expired();
-                } else if let Some(finished) = self.batches.result(tag, result) {
+                // Nothing follows an expired session's results: the event of the expiry clears them all away.
+                let expired = result == Err(KeeperError::SessionExpired);
+                if !expired && let Some(finished) = self.batches.result(tag, result) {
                     self.on_batch(finished);
                 }
             }
@@ -185,9 +185,6 @@ impl ControlPlane {
     }
 
     fn on_session_expired(&mut self) {
-        if self.lifecycle.session_id == 0 {
-            return;
-        }
         tracing::warn!("the keeper session expired: registering anew");
         self.end_session();
         if !self.lifecycle.stopping {

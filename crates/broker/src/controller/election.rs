@@ -220,13 +220,9 @@ impl ControlPlane {
         let mut batch = RequestBatch::full();
         let context = &self.controller.context;
         batch.update_metadata(context, None);
-        for (partition, known) in context.partitions().filter(|(_, known)| known.state.is_some()) {
-            // Those that need an election are told its outcome.
-            if known.state.as_ref().is_some_and(|(state, _)| context.is_online(state.leader, &partition)) {
-                batch.leader_and_isr(context, &partition, false);
-            } else {
-                batch.update_metadata(context, Some(&partition));
-            }
+        // Those that need an election are told twice: they may have had one before it comes to that.
+        for (partition, _) in context.partitions().filter(|(_, known)| known.state.is_some()) {
+            batch.leader_and_isr(context, &partition, false);
         }
         self.send_batch(batch);
         for event in [Event::ElectOffline(None), Event::TopicDeletion, Event::LogDirEvents] {

@@ -69,7 +69,8 @@ impl ControlPlane {
     #[doc(alias = "onBrokerStartup")]
     fn tell_newcomers(&mut self, came: &BTreeSet<i32>) {
         let context = &self.controller.context;
-        let mut everybody = RequestBatch::default();
+        // A broker that came back may remember topics whose deletion it has missed.
+        let mut everybody = if came.is_empty() { RequestBatch::default() } else { RequestBatch::full() };
         everybody.update_metadata(context, None);
         for (partition, known) in context.partitions().filter(|(_, known)| !came.is_empty() && known.state.is_some()) {
             everybody.update_metadata(context, Some(&partition));
