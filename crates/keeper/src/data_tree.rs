@@ -283,7 +283,7 @@ impl DataTree {
         self.index
             .find(spread(hash), |&id| {
                 let node = self.node(id);
-                node.hash == hash && node.path() == path
+                node.hash == hash && &node.block[..node.path_len()] == path.as_bytes()
             })
             .copied()
     }
@@ -518,7 +518,8 @@ impl DataTree {
         }
     }
 
-    /// Deletes a node, which the caller knows to have no children; what is missing is not an error in the tree.
+    /// Deletes a node. It had no children when this was decided; those that it has came with a snapshot from a later
+    /// time, and the log will create them again, so they go too.
     pub(crate) fn delete_node(&mut self, path: &str, zxid: i64, sink: &mut dyn ChangeSink) -> Result<(), ErrorCode> {
         let (parent_path, name) = path::split(path).ok_or(ErrorCode::NoNode)?;
         let parent = self.find(parent_path).ok_or(ErrorCode::NoNode)?;
@@ -528,6 +529,7 @@ impl DataTree {
             }
         });
         let id = self.find(path).filter(|&id| id != ROOT).ok_or(ErrorCode::NoNode)?;
+        self.remove_descendants(id);
         self.unlink(id);
         let node = self.remove_from_index(id);
         let acl = Arc::clone(self.acls.list(node.acl));
@@ -543,6 +545,19 @@ impl DataTree {
         let parent_acl = Arc::clone(self.acls.list(self.node(parent).acl));
         sink.node_deleted(path, &acl, parent_path, &parent_acl, zxid);
         Ok(())
+    }
+
+    fn remove_descendants(&mut self, top: NodeId) {
+        let mut open = self.node(top).children().to_vec();
+        if open.is_empty() {
+            return;
+        }
+        self.node_mut(top).extra_mut().children.clear();
+        while let Some(id) = open.pop() {
+            let node = self.remove_from_index(id);
+            open.extend_from_slice(node.children());
+            self.acls.remove_usage(node.acl);
+        }
     }
 
     /// Takes a node out of its parent's children.
@@ -791,6 +806,19 @@ mod tests {
         assert_ne!(tree.digest(), before, "the root has changed");
         assert_eq!(tree.approximate_data_size(), 44);
         assert_eq!(tree.acls().len(), 1);
+    }
+
+    #[test]
+    fn children_from_a_later_time_go_with_their_parent() {
+        let mut tree = DataTree::new(false);
+        for (zxid, path) in ["/a", "/a/b", "/a/b/c", "/a/d"].iter().enumerate() {
+            create(&mut tree, path, b"", 5, zxid as i64 + 1).expect("created");
+        }
+        tree.delete_node("/a", 9, &mut ()).expect("deleted");
+        assert_eq!((tree.node_count(), tree.approximate_data_size(), tree.ephemeral_count()), (5, 44, 0));
+        create(&mut tree, "/a", b"", 0, 10).expect("created");
+        create(&mut tree, "/a/d", b"", 0, 11).expect("created");
+        assert_eq!(tree.get("/a").expect("there").children().collect::<Vec<_>>(), ["d"]);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Database {
     pub(crate) last_zxid: i64,
     /// Digest that a snapshot promised for a transaction still to come; until then the tree is not comparable.
     pub(crate) snapshot_digest: Option<ZxidDigest>,
+    /// Transactions since the snapshot that this was read from.
+    pub(crate) replayed_txns: u64,
     digest_log: VecDeque<ZxidDigest>,
     digest_mismatches: u64,
 }
@@ -60,6 +62,7 @@ impl Database {
             sessions: BTreeMap::new(),
             last_zxid: 0,
             snapshot_digest: None,
+            replayed_txns: 0,
             digest_log: VecDeque::new(),
             digest_mismatches: 0,
         }

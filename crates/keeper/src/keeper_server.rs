@@ -218,6 +218,8 @@ impl KeeperServer {
         };
         let processor = RequestProcessor::new(prep, db.last_zxid());
         let next_container_check_ms = now.mono_ms() + config.container_check_interval_ms;
+        // What was replayed will be replayed again at the next start, unless a snapshot comes before.
+        let txns_since_snapshot = db.replayed_txns;
         let mut server = Self {
             config,
             db,
@@ -237,7 +239,7 @@ impl KeeperServer {
             started_us: now.mono_us,
             random,
             snapshot: None,
-            txns_since_snapshot: 0,
+            txns_since_snapshot,
             bytes_since_snapshot: 0,
             snap_after_txns: 0,
             snap_after_bytes: 0,
@@ -276,6 +278,7 @@ impl KeeperServer {
             connection.dirty = false;
             let closing = connection.closing;
             if !connection.output.is_empty() {
+                self.stats.bytes_sent += connection.output.len() as u64;
                 outputs.push(Output::Send { conn, bytes: std::mem::take(&mut connection.output) });
             }
             if closing {

@@ -45,6 +45,11 @@ pub struct ServerStats {
     pub latency: Latency,
     pub read_latency: Latency,
     pub update_latency: Latency,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    /// Connect frames, and those among them that took a session up again.
+    pub connect_requests: u64,
+    pub revalidations: u64,
     pub connections_rejected: u64,
     pub connection_drops: u64,
     pub sessions_expired: u64,
@@ -55,7 +60,6 @@ pub struct ServerStats {
     pub throttled: u64,
     pub auth_failed: u64,
     pub unrecoverable_errors: u64,
-    pub dead_watchers_cleared: u64,
     pub containers_deleted: u64,
 }
 

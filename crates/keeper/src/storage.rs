@@ -157,6 +157,7 @@ impl KeeperStorage {
             );
         }
         database.remove_orphans();
+        database.replayed_txns = summary.txns;
         if snapshot_zxid == -1 {
             self.save(&database)?;
         }

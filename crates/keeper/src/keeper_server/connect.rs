@@ -49,6 +49,8 @@ impl KeeperServer {
         connection.timeout_ms = timeout_ms;
         connection.knows_read_only = request.read_only.is_some();
         connection.input = Vec::new();
+        self.stats.connect_requests += 1;
+        self.stats.revalidations += u64::from(request.session_id != 0);
         if request.session_id == 0 {
             self.create_session(now, conn, timeout_ms);
         } else {

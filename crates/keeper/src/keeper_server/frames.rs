@@ -15,6 +15,7 @@ impl KeeperServer {
     /// Splits what came into frames. Only a frame's beginning is ever kept, and no frame is longer than
     /// `jute.maxbuffer`.
     pub(super) fn receive(&mut self, now: Now, conn: ConnId, bytes: &[u8], outputs: &mut Vec<Output>) {
+        self.stats.bytes_received += bytes.len() as u64;
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let mut kept = std::mem::take(&mut connection.input);
         if kept.is_empty() {

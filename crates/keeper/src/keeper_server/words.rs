@@ -132,9 +132,15 @@ impl KeeperServer {
         line("packets_received", &stats.packets_received)?;
         line("packets_sent", &stats.packets_sent)?;
         line("uptime", &gauges.uptime_ms)?;
-        line("quorum_size", &0)?;
         line("connection_rejected", &stats.connections_rejected)?;
         line("connection_drop_count", &stats.connection_drops)?;
+        line("connection_request_count", &stats.connect_requests)?;
+        line("connection_revalidate_count", &stats.revalidations)?;
+        line("auth_failed_count", &stats.auth_failed)?;
+        line("throttled_ops", &0)?;
+        line("request_throttle_wait_count", &stats.throttled)?;
+        line("bytes_received_count", &stats.bytes_received)?;
+        line("response_bytes", &stats.bytes_sent)?;
         line("stale_sessions_expired", &stats.sessions_expired)?;
         line("large_requests_rejected", &stats.large_requests_rejected)?;
         line("commit_count", &stats.commits)?;
