@@ -244,3 +244,22 @@ fn a_small_map_takes_several_turns() {
     let newest: Vec<i64> = (0..100).filter(|o| *o >= sealed_end || o + 40 >= sealed_end).collect();
     assert_eq!(found.iter().map(|(o, _, _)| *o).collect::<Vec<_>>(), newest);
 }
+
+#[test]
+fn a_marker_stays_while_records_of_its_transaction_do() {
+    let mut t = TestLog::new(compacted());
+    t.append(transactional(2, 0, 0, &["committed"]));
+    for i in 0..20 {
+        let value = format!("a value long enough to fill a segment {i:?} {}", "x".repeat(60));
+        t.append(keyed(Compression::None, &[(&format!("filler{i}"), Some(&value))]));
+    }
+    t.log.append_as_leader(&mut marker(2, 0, true), coordinator(0), t.now).expect("appended");
+    fill_up(&mut t);
+    assert!(t.log.segments[1].base_offset() < 21, "the marker is in a later group");
+    let marker_at = 21;
+    for _ in 0..3 {
+        clean(&mut t, None);
+        t.now = t.now.plus_ms(1_001);
+        assert!(records(&mut t.log).iter().any(|(offset, _, _)| *offset == marker_at));
+    }
+}

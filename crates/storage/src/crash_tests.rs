@@ -16,6 +16,8 @@ struct Model {
     written: Vec<String>,
     sequence: i32,
     checkpoint: i64,
+    /// Base offsets of the batches.
+    starts: Vec<i64>,
 }
 
 impl Model {
@@ -29,14 +31,14 @@ impl Model {
         };
         let mut t = TestLog::on(SimDisk::new(random.next_u64()), config);
         t.log.flush(t.now).expect("flushes");
-        Self { t, random, written: Vec::new(), sequence: 0, checkpoint: 0 }
+        Self { t, random, written: Vec::new(), sequence: 0, checkpoint: 0, starts: Vec::new() }
     }
 
     /// One random act; false when the directory went offline.
     fn act(&mut self) -> bool {
         let now = self.t.now;
         let log = &mut self.t.log;
-        match self.random.below(20) {
+        match self.random.below(21) {
             0..=14 => {
                 let count = 1 + self.random.index(4);
                 let values: Vec<String> =
@@ -48,6 +50,7 @@ impl Model {
                 let end = log.log_end_offset() as usize;
                 self.written.truncate(end);
                 self.written.extend(values.iter().map(ToString::to_string));
+                self.starts.push(end as i64);
                 if log.append_as_leader(&mut bytes, client(0), now).is_err() {
                     return false;
                 }
@@ -67,6 +70,18 @@ impl Model {
                 let end = log.log_end_offset();
                 log.update_high_watermark(end);
                 log.run_retention(now).is_ok()
+            }
+            19 => {
+                self.starts.retain(|&start| start < log.log_end_offset());
+                let Some(&to) = self.starts.iter().nth_back(self.random.index(12)) else { return true };
+                // The batch that holds it goes whole: up to three records more.
+                self.checkpoint = self.checkpoint.min(to - 3).max(0);
+                let truncated = log.truncate_to(to, now);
+                if truncated.is_ok() {
+                    self.written.truncate(log.log_end_offset() as usize);
+                    self.sequence = log.active_producers().first().map_or(0, |p| p.last_sequence + 1);
+                }
+                truncated.is_ok()
             }
             _ => log.run_deletions(now.plus_ms(self.random.below(100_000))).is_ok(),
         }

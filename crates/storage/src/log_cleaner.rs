@@ -225,8 +225,10 @@ impl CleanJob {
         stats.end_offset = map.latest_offset() + 1;
         let mut groups = Vec::new();
         if stats.end_offset > self.first_dirty {
+            // One for all groups: a transaction's records may lie in one group and its marker in the next.
+            let mut transactions = Transactions::new(self.sources.iter().flat_map(|s| s.aborted.iter().copied()));
             for group in self.group_segments(stats.end_offset) {
-                let mut pass = Pass::new(self, &map, group, now);
+                let mut pass = Pass { job: self, map: &map, group, transactions: &mut transactions, now };
                 let segment = pass.run(&mut stats)?;
                 groups.push((segment, group.iter().map(|s| s.base_offset).collect()));
             }
@@ -382,19 +384,11 @@ struct Pass<'a> {
     job: &'a CleanJob,
     map: &'a OffsetMap,
     group: &'a [Source],
-    transactions: Transactions,
+    transactions: &'a mut Transactions,
     now: Now,
 }
 
-impl<'a> Pass<'a> {
-    fn new(job: &'a CleanJob, map: &'a OffsetMap, group: &'a [Source], now: Now) -> Self {
-        // Transactions that began in an earlier group are still open here.
-        let aborted = job.sources.iter().flat_map(|s| s.aborted.iter().copied());
-        let base = group[0].base_offset;
-        let transactions = Transactions::new(aborted.filter(|t| t.last_offset >= base));
-        Self { job, map, group, transactions, now }
-    }
-
+impl Pass<'_> {
     fn run(&mut self, stats: &mut CleanStats) -> io::Result<LogSegment> {
         let base = self.group[0].base_offset;
         let mut segment =

@@ -422,6 +422,30 @@ impl LogManager {
         }
     }
 
+    /// Truncates logs and writes the recovery points down before anything is appended again: an old one would vouch for
+    /// offsets that are about to be written anew. Logs that don't exist are left out.
+    pub fn truncate_to(&self, targets: &[(TopicPartition, i64)], now: Now) -> Result<(), StorageError> {
+        let mut truncated = false;
+        for (tp, offset) in targets {
+            if let Some(log) = self.get_log(tp) {
+                truncated |= log.lock().truncate_to(*offset, now)?;
+            }
+        }
+        if truncated {
+            self.checkpoint_recovery_points();
+        }
+        Ok(())
+    }
+
+    /// Drops a log's records, to go on at `offset`; the recovery points are written down as in [`Self::truncate_to`].
+    pub fn truncate_fully_and_start_at(&self, tp: &TopicPartition, offset: i64, now: Now) -> Result<(), StorageError> {
+        if let Some(log) = self.get_log(tp) {
+            log.lock().truncate_fully_and_start_at(offset, None, now)?;
+            self.checkpoint_recovery_points();
+        }
+        Ok(())
+    }
+
     fn checkpoint(&self, file: &str, offset: impl Fn(&Log) -> Option<i64>) {
         let logs = self.all_logs();
         for dir in self.live_dirs() {

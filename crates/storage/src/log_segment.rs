@@ -377,9 +377,9 @@ impl LogSegment {
         Ok(())
     }
 
-    /// Drops batches from the one that holds `offset` on; gives the bytes dropped.
-    pub fn truncate_to(&mut self, offset: i64) -> io::Result<u32> {
-        let Some((position, _)) = self.find_batch(offset)? else { return Ok(0) };
+    /// Drops batches from the one that holds `offset` on; gives its base offset if that is lower, else `offset`.
+    pub fn truncate_to(&mut self, offset: i64) -> io::Result<i64> {
+        let Some((position, header)) = self.find_batch(offset)? else { return Ok(offset) };
         self.offset_index.truncate_to(offset)?;
         self.time_index.truncate_to(offset)?;
         self.txn_index.truncate_to(offset)?;
@@ -387,7 +387,6 @@ impl LogSegment {
         file.set_len(position.into())?;
         // Otherwise a crash could bring the dropped records back, below what is appended and synced next.
         file.sync_data()?;
-        let dropped = self.size - position;
         self.size = position;
         self.bytes_since_index_entry = 0;
         self.max_timestamp = None;
@@ -396,7 +395,7 @@ impl LogSegment {
             self.first_timestamp = None;
         }
         self.reload_max_timestamp()?;
-        Ok(dropped)
+        Ok(header.base_offset.min(offset))
     }
 
     /// Largest timestamp by the index, corrected by the batches behind its last entry.

@@ -7,8 +7,8 @@ use crate::error::{ReadError, StorageError};
 use crate::log_segment::LogSegment;
 
 impl Log {
-    /// Drops everything from `offset` on; false when there was nothing. A follower does this when its leader's log is
-    /// another.
+    /// Drops everything from the batch that holds `offset` on; false when there was nothing. A follower does this when its leader's log is
+    /// another, through [`crate::LogManager::truncate_to`], which writes the lower recovery point down.
     pub fn truncate_to(&mut self, offset: i64, now: Now) -> Result<bool, StorageError> {
         if offset >= self.log_end_offset {
             return Ok(false);
@@ -27,7 +27,7 @@ impl Log {
                     segment.remove_files()?;
                 }
             }
-            log.active_mut().truncate_to(offset)?;
+            let offset = log.active_mut().truncate_to(offset)?;
             log.folder.sync()?;
             log.log_end_offset = offset;
             log.epochs.truncate_from_end(offset);
@@ -39,7 +39,8 @@ impl Log {
         Ok(true)
     }
 
-    /// Drops all records; the next one gets `offset`. A follower does this when it is too far behind.
+    /// Drops all records; the next one gets `offset`. A follower does this when it is too far behind, through
+    /// [`crate::LogManager::truncate_fully_and_start_at`].
     pub fn truncate_fully_and_start_at(
         &mut self,
         offset: i64,
