@@ -1,11 +1,15 @@
 //! Random work on a log, on a disk that loses power, fills up or fails at any step. What must hold: everything below the
 //! recovery point is there unchanged, the log opens, and what is there is what was appended, without a hole.
 
+use std::path::Path;
+
+use ottla_base::disk::Disk;
 use ottla_base::random::Random;
 use ottla_base::sim_disk::{Call, Fault, SimDisk};
 
 use crate::config::LogConfig;
 use crate::log::ReadBound;
+use crate::log_dir::SUSPECT_FILE;
 use crate::log_loader::LoadHints;
 use crate::test_support::{TestLog, batch, client, idempotent, read_all};
 
@@ -103,7 +107,9 @@ impl Model {
 
     fn run(&mut self) {
         for _ in 0..6 {
-            match self.random.below(5) {
+            let kind = self.random.below(5);
+            let frozen = kind == 0;
+            match kind {
                 0 => self.t.disk.fail_after(Some(self.random.below(60))),
                 1 => {
                     let call = [Call::Write, Call::Sync, Call::Dir][self.random.index(3)];
@@ -120,14 +126,17 @@ impl Model {
             }
             let before = if self.t.dir.is_offline() { 0 } else { self.t.log.log_end_offset() };
             self.t.disk.set_capacity(None);
-            // After a failed sync the page cache shows bytes that no later sync will write; only a reboot tells the truth.
-            let power_lost = self.t.dir.is_offline() || self.random.chance(500_000);
+            // When not even the failure's marker could be made, only a reboot tells the truth.
+            let power_lost = (frozen && self.t.dir.is_offline()) || self.random.chance(500_000);
             if power_lost {
                 self.t.disk.crash();
             } else {
                 self.t.disk.kill();
             }
-            self.t.reopen(LoadHints { recovery_point: self.checkpoint, ..LoadHints::default() });
+            let marker = Path::new("/logs").join(SUSPECT_FILE);
+            let suspect = self.t.disk.exists(&marker).expect("looks");
+            self.t.reopen(LoadHints { recovery_point: self.checkpoint, suspect, ..LoadHints::default() });
+            crate::folder::remove_if_there(&self.t.disk, &marker).expect("removes");
             self.check(power_lost, before);
         }
         let end = self.t.log.log_end_offset();

@@ -71,6 +71,11 @@ impl LeaderEpochCache {
         Ok(())
     }
 
+    /// The file is to be written again.
+    pub(crate) fn set_dirty(&mut self) {
+        self.dirty = true;
+    }
+
     #[must_use]
     pub fn latest_epoch(&self) -> Option<i32> {
         self.entries.last().map(|e| e.epoch)

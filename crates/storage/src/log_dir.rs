@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ottla_base::disk::Disk;
+use ottla_base::disk::{Disk, OpenMode};
 use ottla_base::ids::{TopicPartition, Uuid};
 use parking_lot::Mutex;
 
@@ -26,6 +26,9 @@ pub const SWAP_SUFFIX: &str = ".swap";
 /// Marks a clean stop; removed at start.
 pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
 pub const LOCK_FILE: &str = ".lock";
+/// Ours: made when I/O in the directory failed. The page cache may then show bytes that no sync will ever write, so the
+/// next start writes what it recovers anew. Kafka ignores the file.
+pub const SUSPECT_FILE: &str = ".ottla_suspect";
 
 /// A log directory and its health. Shared by all logs in it.
 #[doc(alias = "LogDirFailureChannel")]
@@ -66,7 +69,10 @@ impl LogDir {
             format!("{what}: {error}").into()
         });
         let first = first.clone();
-        self.offline.store(true, Ordering::Release);
+        if !self.offline.swap(true, Ordering::AcqRel) {
+            // As far as it goes on a failing disk; it need not be durable, for after a reboot the cache tells the truth.
+            let _ = self.disk.open(&self.path.join(SUSPECT_FILE), OpenMode::Create);
+        }
         StorageError { dir: self.path.clone(), reason: first }
     }
 

@@ -36,6 +36,8 @@ pub struct LoadHints {
     pub high_watermark: i64,
     /// The last stop was clean.
     pub clean: bool,
+    /// The directory failed before: what is recovered is written anew and synced.
+    pub suspect: bool,
 }
 
 /// Makes the folder and an empty log in it.
@@ -226,11 +228,15 @@ pub fn load(
     } else {
         // A damaged epoch file is made again from all batches.
         let from = if epochs_good { hints.recovery_point } else { 0 };
-        log.recover(from, &rebuild, now)?;
+        log.recover(from, &rebuild, hints.suspect, now)?;
         // Files made before a kill may not be durable yet, though we see them.
         log.folder_dirty = true;
     }
     log.finish_load(&hints, now)?;
+    if hints.suspect {
+        log.epochs.set_dirty();
+        log.flush(now).map_err(|e| io::Error::other(e.to_string()))?;
+    }
     Ok(log)
 }
 

@@ -20,7 +20,7 @@ use crate::error::StorageError;
 use crate::folder::remove_if_there;
 use crate::log::{Log, SharedLog};
 use crate::log_cleaner::{CleanError, CleanStats, Cleanable};
-use crate::log_dir::{self, CLEAN_SHUTDOWN_FILE, LOCK_FILE, LogDir, LogDirName};
+use crate::log_dir::{self, CLEAN_SHUTDOWN_FILE, LOCK_FILE, LogDir, LogDirName, SUSPECT_FILE};
 use crate::log_loader::{self, LoadHints};
 
 /// Why the log directories can't be used at all.
@@ -202,6 +202,7 @@ impl LogManager {
             remove_if_there(disk, &marker)?;
             disk.sync_dir(dir.path())?;
         }
+        let suspect = disk.exists(&dir.path().join(SUSPECT_FILE))?;
         let read = |file: &str| checkpoint::read_offsets(disk, &dir.path().join(file));
         let (recovery, starts, watermarks) =
             (read(RECOVERY_POINT_FILE)?, read(LOG_START_FILE)?, read(HIGH_WATERMARK_FILE)?);
@@ -230,7 +231,8 @@ impl LogManager {
                 recovery_point: of(&recovery),
                 log_start_offset: of(&starts),
                 high_watermark: of(&watermarks),
-                clean,
+                clean: clean && !suspect,
+                suspect,
             };
             tasks.push(LoadTask { dir: dir.clone(), name: entry.name, topic_partition, is_future, hints });
         }
@@ -260,6 +262,10 @@ impl LogManager {
 
     /// After all tasks ran: an error when no directory is left.
     pub fn finish_load(&self) -> Result<(), OpenError> {
+        for dir in self.live_dirs() {
+            let marker = dir.path().join(SUSPECT_FILE);
+            let _ = dir.guard("remove the failure's marker", || remove_if_there(dir.disk().as_ref(), &marker));
+        }
         match self.dirs.iter().find_map(|d| d.check().err()) {
             Some(e) if self.live_dirs().next().is_none() => Err(OpenError::AllOffline(e)),
             _ => Ok(()),

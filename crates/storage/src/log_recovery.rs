@@ -109,7 +109,7 @@ fn check_place(header: &BatchHeader, base: i64, next: i64) -> Result<(), Corrupt
 fn scan_segment(
     segment: &mut LogSegment,
     config: &LogConfig,
-    mut visit: impl FnMut(&mut LogSegment, &BatchHeader, &[u8]) -> io::Result<()>,
+    mut visit: impl FnMut(u64, &BatchHeader, &[u8]) -> io::Result<()>,
 ) -> io::Result<(i64, bool)> {
     let base = segment.base_offset();
     let file = segment.log_file()?.clone();
@@ -125,7 +125,7 @@ fn scan_segment(
                     break Some(e);
                 }
                 segment.note_batch(&header, position as u32, config.index_interval_bytes)?;
-                if let Err(e) = visit(segment, &header, &bytes[HEADER_LEN..]) {
+                if let Err(e) = visit(position, &header, bytes) {
                     if e.kind() == io::ErrorKind::InvalidData {
                         break Some(Corrupt(e.to_string()));
                     }
@@ -154,8 +154,8 @@ pub(crate) fn rebuild_indexes(segment: &mut LogSegment, config: &LogConfig) -> i
 
 impl Log {
     /// Checks the segments from `recovery_point` on, cuts behind the first bad batch, and rebuilds indexes, epochs and
-    /// producers. `rebuild` are the bases of earlier segments whose indexes are bad.
-    pub(crate) fn recover(&mut self, recovery_point: i64, rebuild: &[i64], now: Now) -> io::Result<()> {
+    /// producers. `rebuild` are the bases of earlier segments whose indexes are bad; `suspect` writes the good batches anew.
+    pub(crate) fn recover(&mut self, recovery_point: i64, rebuild: &[i64], suspect: bool, now: Now) -> io::Result<()> {
         let first = self.segment_of(recovery_point).unwrap_or(0);
         for segment in &mut self.segments[..first] {
             if rebuild.contains(&segment.base_offset()) {
@@ -175,8 +175,12 @@ impl Log {
                 return Err(Corrupt(format!("segment {start} begins before offset {next} of the one before")).into());
             }
             let mut aborted = Vec::new();
-            let (end, cut) = scan_segment(&mut self.segments[at], &self.config, |_, header, body| {
-                aborted.extend(producers.apply(header, body)?);
+            let file = self.segments[at].log_file()?.clone();
+            let (end, cut) = scan_segment(&mut self.segments[at], &self.config, |position, header, batch| {
+                if suspect {
+                    file.write_all_at(batch, position)?;
+                }
+                aborted.extend(producers.apply(header, &batch[HEADER_LEN..])?);
                 if header.leader_epoch >= 0 && epochs.latest_epoch().is_none_or(|latest| latest < header.leader_epoch) {
                     epochs.assign(header.leader_epoch, header.base_offset);
                 }
