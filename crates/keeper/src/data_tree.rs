@@ -4,6 +4,11 @@
 //!
 //! Only [`DataTree::apply`] and what it calls change the tree, each change in the way of one transaction.
 
+mod node;
+mod quotas;
+#[cfg(test)]
+mod tests;
+
 use crate::acl::{AclCache, AclId, AclList};
 use crate::digest::{ContentCrc, StatPersisted};
 use crate::ephemeral_type::EphemeralType;
@@ -12,6 +17,7 @@ use crate::proto::{ErrorCode, READ_ACL, Stat};
 use crate::quota;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use node::{Extra, Node, block};
 use ottla_base::hash::{FixedMap, FixedSet};
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -21,92 +27,6 @@ use std::sync::Arc;
 pub type NodeId = u32;
 const ROOT: NodeId = 0;
 const NONE: NodeId = u32::MAX;
-
-/// What a node of its creation alone does not tell.
-#[derive(Debug, Default)]
-struct Extra {
-    mzxid: i64,
-    pzxid: i64,
-    mtime: i64,
-    ephemeral_owner: i64,
-    version: i32,
-    cversion: i32,
-    aversion: i32,
-    children: Vec<NodeId>,
-}
-
-#[derive(Debug)]
-struct Node {
-    /// Path, then data.
-    block: Box<[u8]>,
-    /// Length of the path; the highest bit tells that the data is null, which is not the same as empty.
-    path_len: u32,
-    hash: u32,
-    czxid: i64,
-    ctime: i64,
-    extra: Option<Box<Extra>>,
-    acl: AclId,
-    parent: NodeId,
-    /// Where the parent's list of children has this node.
-    slot: u32,
-    crc: ContentCrc,
-}
-
-const NULL_DATA: u32 = 1 << 31;
-
-impl Node {
-    fn path(&self) -> &str {
-        // The block was built from a string of exactly this length.
-        std::str::from_utf8(&self.block[..self.path_len()]).unwrap_or("")
-    }
-
-    fn path_len(&self) -> usize {
-        (self.path_len & !NULL_DATA) as usize
-    }
-
-    fn data(&self) -> Option<&[u8]> {
-        (self.path_len & NULL_DATA == 0).then(|| &self.block[self.path_len()..])
-    }
-
-    fn children(&self) -> &[NodeId] {
-        self.extra.as_ref().map_or(&[], |extra| &extra.children)
-    }
-
-    fn stat(&self) -> StatPersisted {
-        match &self.extra {
-            None => StatPersisted::created(self.czxid, self.ctime, 0),
-            Some(extra) => StatPersisted {
-                czxid: self.czxid,
-                mzxid: extra.mzxid,
-                ctime: self.ctime,
-                mtime: extra.mtime,
-                version: extra.version,
-                cversion: extra.cversion,
-                aversion: extra.aversion,
-                ephemeral_owner: extra.ephemeral_owner,
-                pzxid: extra.pzxid,
-            },
-        }
-    }
-
-    fn extra_mut(&mut self) -> &mut Extra {
-        let (czxid, ctime) = (self.czxid, self.ctime);
-        self.extra
-            .get_or_insert_with(|| Box::new(Extra { mzxid: czxid, pzxid: czxid, mtime: ctime, ..Default::default() }))
-    }
-
-    fn digest(&self) -> i64 {
-        self.crc.digest(self.path(), &self.stat())
-    }
-}
-
-fn block(path: &str, data: Option<&[u8]>) -> (Box<[u8]>, u32) {
-    let data_bytes = data.unwrap_or(&[]);
-    let mut block = Vec::with_capacity(path.len() + data_bytes.len());
-    block.extend_from_slice(path.as_bytes());
-    block.extend_from_slice(data_bytes);
-    (block.into_boxed_slice(), path.len() as u32 | if data.is_none() { NULL_DATA } else { 0 })
-}
 
 /// A node, for reading.
 #[derive(Clone, Copy)]
@@ -504,20 +424,6 @@ impl DataTree {
         Ok(())
     }
 
-    fn count_quota_of_new_node(&mut self, path: &str, parent_path: &str, name: &str, data_len: usize) {
-        if let Some(quota_path) = parent_path.strip_prefix(quota::QUOTA_ROOT) {
-            if name == quota::LIMITS {
-                self.quota_paths.insert(quota_path.into());
-            }
-            if name == quota::STATS {
-                self.recount_quota(quota_path);
-            }
-        }
-        if let Some(quota_path) = self.quota_path(path) {
-            self.add_to_quota(quota_path, data_len as i64, 1);
-        }
-    }
-
     /// Deletes a node. It had no children when this was decided; those that it has came with a snapshot from a later
     /// time, and the log will create them again, so they go too.
     pub(crate) fn delete_node(&mut self, path: &str, zxid: i64, sink: &mut dyn ChangeSink) -> Result<(), ErrorCode> {
@@ -640,41 +546,6 @@ impl DataTree {
         }
     }
 
-    /// Adds to the counters of a quota; they belong to no version.
-    fn add_to_quota(&mut self, quota_path: &str, bytes: i64, count: i64) {
-        let stats_path = format!("{}{quota_path}/{}", quota::QUOTA_ROOT, quota::STATS);
-        let Some(id) = self.find(&stats_path) else { return };
-        let mut stats = quota::QuotaStats::parse(self.node(id).data().unwrap_or(&[]));
-        stats.bytes += bytes;
-        stats.count += count;
-        self.put_quota_stats(id, &stats_path, &stats);
-    }
-
-    /// Counts everything under a path whose quota is new.
-    fn recount_quota(&mut self, quota_path: &str) {
-        let (mut bytes, mut count) = (0i64, 0i64);
-        let mut open: Vec<NodeId> = self.find(quota_path).into_iter().collect();
-        while let Some(id) = open.pop() {
-            let node = self.node(id);
-            count += 1;
-            bytes += node.data().map_or(0, <[u8]>::len) as i64;
-            open.extend_from_slice(node.children());
-        }
-        let stats_path = format!("{}{quota_path}/{}", quota::QUOTA_ROOT, quota::STATS);
-        if let Some(id) = self.find(&stats_path) {
-            let stats = quota::QuotaStats { count, bytes, count_hard_limit: None, byte_hard_limit: None };
-            self.put_quota_stats(id, &stats_path, &stats);
-        }
-    }
-
-    fn put_quota_stats(&mut self, id: NodeId, path: &str, stats: &quota::QuotaStats) {
-        let node = self.node_mut(id);
-        let before = node.block.len() as i64;
-        node.replace_data(path, Some(stats.to_text().as_bytes()));
-        let diff = node.block.len() as i64 - before;
-        self.data_size += diff;
-    }
-
     /// Puts a node of a snapshot in place, after its parent. An error names what is wrong with the file.
     pub(crate) fn restore_node(
         &mut self,
@@ -742,112 +613,7 @@ impl DataTree {
     }
 }
 
-impl Node {
-    fn replace_data(&mut self, path: &str, data: Option<&[u8]>) {
-        let same_len = self.block.len() - self.path_len() == data.map_or(0, <[u8]>::len);
-        if same_len {
-            let at = self.path_len();
-            self.block[at..].copy_from_slice(data.unwrap_or(&[]));
-            self.path_len = at as u32 | if data.is_none() { NULL_DATA } else { 0 };
-        } else {
-            (self.block, self.path_len) = block(path, data);
-        }
-        self.crc = ContentCrc::of(path, data.unwrap_or(&[]));
-    }
-}
-
 /// The index wants 64 bits, of which it uses the lowest and the highest.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open() -> Vec<u8> {
-        crate::acl::encode(&[crate::proto::OPEN_ACL])
-    }
-
-    fn create(tree: &mut DataTree, path: &str, data: &[u8], owner: i64, zxid: i64) -> Result<(), ErrorCode> {
-        let acl = open();
-        tree.create_node(path, Some(data), AclList::from_encoded(&acl), owner, -1, zxid, 1_000 + zxid, &mut ())
-    }
-
-    #[test]
-    fn a_new_tree_is_zookeepers() {
-        let tree = DataTree::new(false);
-        assert_eq!((tree.node_count(), tree.approximate_data_size()), (5, 44));
-        assert_eq!(tree.get("/").expect("root").children().collect::<Vec<_>>(), ["zookeeper"]);
-        assert_eq!(tree.get("").expect("root").path(), "/");
-        // The digest of an empty 3.9.5 server, from its first transaction.
-        assert_eq!(tree.get("/zookeeper/config").expect("config").stat().aversion, -1);
-    }
-
-    #[test]
-    fn nodes_come_and_go() {
-        let mut tree = DataTree::new(false);
-        let before = tree.digest();
-        create(&mut tree, "/a", b"x", 0, 1).expect("created");
-        create(&mut tree, "/a/b", b"yy", 7, 2).expect("created");
-        create(&mut tree, "/a/c", b"", 0, 3).expect("created");
-        assert_eq!(create(&mut tree, "/q/c", b"", 0, 4), Err(ErrorCode::NoNode));
-        let a = tree.get("/a").expect("there");
-        assert_eq!((a.stat().cversion, a.stat().num_children, a.stat().pzxid), (2, 2, 3));
-        assert_eq!(tree.ephemerals(7).collect::<Vec<_>>(), ["/a/b"]);
-        tree.delete_node("/a/b", 5, &mut ()).expect("deleted");
-        assert_eq!(tree.ephemeral_count(), 0);
-        let a = tree.get("/a").expect("there").stat();
-        assert_eq!((a.cversion, a.num_children, a.pzxid), (3, 1, 5));
-        assert_eq!(tree.descendant_count("/a"), 1);
-        tree.delete_node("/a/c", 6, &mut ()).expect("deleted");
-        tree.delete_node("/a", 7, &mut ()).expect("deleted");
-        assert_eq!(tree.delete_node("/a", 8, &mut ()), Err(ErrorCode::NoNode));
-        assert_ne!(tree.digest(), before, "the root has changed");
-        assert_eq!(tree.approximate_data_size(), 44);
-        assert_eq!(tree.acls().len(), 1);
-    }
-
-    #[test]
-    fn children_from_a_later_time_go_with_their_parent() {
-        let mut tree = DataTree::new(false);
-        for (zxid, path) in ["/a", "/a/b", "/a/b/c", "/a/d"].iter().enumerate() {
-            create(&mut tree, path, b"", 5, zxid as i64 + 1).expect("created");
-        }
-        tree.delete_node("/a", 9, &mut ()).expect("deleted");
-        assert_eq!((tree.node_count(), tree.approximate_data_size(), tree.ephemeral_count()), (5, 44, 0));
-        create(&mut tree, "/a", b"", 0, 10).expect("created");
-        create(&mut tree, "/a/d", b"", 0, 11).expect("created");
-        assert_eq!(tree.get("/a").expect("there").children().collect::<Vec<_>>(), ["d"]);
-    }
-
-    #[test]
-    fn null_and_empty_data_differ() {
-        let mut tree = DataTree::new(false);
-        create(&mut tree, "/a", b"", 0, 1).expect("created");
-        tree.set_data("/a", None, 1, 2, 5, &mut ()).expect("set");
-        assert_eq!(tree.get("/a").expect("there").data(), None);
-        tree.set_data("/a", Some(b""), 2, 3, 5, &mut ()).expect("set");
-        assert_eq!(tree.get("/a").expect("there").data(), Some(&b""[..]));
-    }
-
-    #[test]
-    fn quotas_count() {
-        let mut tree = DataTree::new(false);
-        create(&mut tree, "/a", b"123", 0, 1).expect("created");
-        create(&mut tree, "/zookeeper/quota/a", b"", 0, 2).expect("created");
-        create(&mut tree, "/zookeeper/quota/a/zookeeper_limits", b"count=5,bytes=-1", 0, 3).expect("created");
-        create(&mut tree, "/zookeeper/quota/a/zookeeper_stats", b"", 0, 4).expect("created");
-        create(&mut tree, "/a/b", b"4567", 0, 5).expect("created");
-        tree.set_data("/a/b", Some(b"4"), 1, 6, 0, &mut ()).expect("set");
-        let stats = tree.get("/zookeeper/quota/a/zookeeper_stats").expect("there");
-        assert_eq!(stats.data(), Some(&b"count=2,bytes=4"[..]));
-        assert_eq!(tree.quota_path("/a/b/c"), Some("/a"));
-        assert_eq!(tree.quota_path("/ab"), None);
-    }
-
-    #[test]
-    fn a_node_takes_64_bytes() {
-        assert_eq!(size_of::<Option<Node>>(), 64);
-    }
 }
