@@ -103,8 +103,11 @@ mod tests {
             Task { name: "count", delay, every, run }
         };
         let ms = Duration::from_millis;
-        let tasks =
-            vec![task(ms(5), ms(5), 1), task(ms(5), Duration::MAX, 1_000), task(Duration::MAX, Duration::MAX, 1_000_000)];
+        let tasks = vec![
+            task(ms(5), ms(5), 1),
+            task(ms(5), Duration::MAX, 1_000),
+            task(Duration::MAX, Duration::MAX, 1_000_000),
+        ];
         let mut background = Background::start("test", Clock::start(), tasks).expect("starts");
         let end = Instant::now() + Duration::from_secs(10);
         while count.load(Ordering::SeqCst) < 1_003 && Instant::now() < end {

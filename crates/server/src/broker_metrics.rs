@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ottla_base::ids::TopicPartition;
 use ottla_broker::broker::Broker;
 
 use crate::keeper_host::KeeperHost;
@@ -20,9 +21,17 @@ impl Source for BrokerSource {
     fn collect(&self, out: &mut Exposition) {
         let metrics = self.0.metrics();
         for (name, help, value) in [
-            ("kafka_server_brokertopicmetrics_bytesin_total", "Bytes of record batches produced.", &metrics.produced_bytes),
+            (
+                "kafka_server_brokertopicmetrics_bytesin_total",
+                "Bytes of record batches produced.",
+                &metrics.produced_bytes,
+            ),
             ("kafka_server_brokertopicmetrics_messagesin_total", "Records produced.", &metrics.produced_records),
-            ("kafka_server_brokertopicmetrics_bytesout_total", "Bytes of record batches consumed.", &metrics.fetched_bytes),
+            (
+                "kafka_server_brokertopicmetrics_bytesout_total",
+                "Bytes of record batches consumed.",
+                &metrics.fetched_bytes,
+            ),
             (
                 "kafka_server_brokertopicmetrics_replicationbytesout_total",
                 "Bytes of record batches sent to followers.",
@@ -49,6 +58,7 @@ impl Source for BrokerSource {
         let waiting = self.0.purgatory().len() as f64;
         out.sample("kafka_server_delayedoperationpurgatory_size", Kind::Gauge, "Requests that wait.", &[], waiting);
         self.logs(out);
+        self.groups(out);
     }
 }
 
@@ -75,6 +85,34 @@ impl BrokerSource {
             out.sample("kafka_log_log_numlogsegments", gauge, "Segments of the log.", &labels, segments as f64);
             out.sample("kafka_log_log_logstartoffset", gauge, "First offset of the log.", &labels, start as f64);
             out.sample("kafka_log_log_logendoffset", gauge, "Next offset of the log.", &labels, end as f64);
+        }
+    }
+}
+
+impl BrokerSource {
+    /// What the groups coordinated here have committed, and how far that is behind.
+    fn groups(&self, out: &mut Exposition) {
+        let logs = self.0.replicas.logs();
+        let mut committed = Vec::new();
+        // Collected first: the coordinator's partition is locked during the visit.
+        self.0.groups.committed_offsets(&mut |group, topic, partition, offset| {
+            committed.push((group.to_owned(), TopicPartition::new(topic, partition), offset));
+        });
+        for (group, tp, offset) in committed {
+            let partition = tp.partition.to_string();
+            let labels = [("consumergroup", group.as_str()), ("topic", &*tp.topic), ("partition", partition.as_str())];
+            let name = "kafka_consumergroup_current_offset";
+            out.sample(name, Kind::Gauge, "Offset that the group has committed.", &labels, offset as f64);
+            // Partitions that other brokers lead are known to those.
+            if let Some(log) = logs.get_log(&tp) {
+                let lag = log.lock().high_watermark().saturating_sub(offset).max(0);
+                out.sample("kafka_consumergroup_lag", Kind::Gauge, "Records behind the end.", &labels, lag as f64);
+            }
+        }
+        for (state, count) in self.0.groups.group_states() {
+            let name = "kafka_coordinator_group_groupmetadatamanager_numgroups";
+            let state = state.name();
+            out.sample(name, Kind::Gauge, "Groups coordinated here.", &[("state", state)], count as f64);
         }
     }
 }

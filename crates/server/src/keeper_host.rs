@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use ottla_base::hash::FixedMap;
 use ottla_client::keeper_client::{Connecting, KeeperAddress, KeeperConnector, KeeperStream};
-use ottla_keeper::keeper_server::{ConnId, Input, KeeperServer, Output};
 use ottla_keeper::jute::Jute;
+use ottla_keeper::keeper_server::{ConnId, Input, KeeperServer, Output};
 use ottla_keeper::proto::{ConnectRequest, OpCode, RequestHeader};
 use ottla_keeper::session_tracker;
 use ottla_keeper::storage::KeeperStorage;

@@ -52,8 +52,7 @@ pub(crate) fn start(config: &BrokerConfig, broker: &Arc<Broker>, clock: Clock) -
     ];
     let loading = Arc::clone(broker);
     let load = move |now| loading.run_loads(now);
-    let loads =
-        vec![Task { name: "coordinator loads", delay: LOAD_LOOK, every: LOAD_LOOK, run: Box::new(load) }];
+    let loads = vec![Task { name: "coordinator loads", delay: LOAD_LOOK, every: LOAD_LOOK, run: Box::new(load) }];
     let flushes = vec![task("flush", flush, flush, |logs, now| {
         logs.flush_sealed(now);
         logs.flush_dirty(now);

@@ -34,8 +34,8 @@ use crate::keeper_node::{KeeperNode, StartError};
 use crate::listener::BindTo;
 use crate::log_tasks;
 use crate::metrics::{Metrics, Process};
-use crate::progress::Progress;
 pub use crate::progress::NodeState;
+use crate::progress::Progress;
 use crate::real_disk::RealDisk;
 use crate::runtime::Cores;
 use crate::socket_server::{SocketServer, SocketServerConfig};
@@ -80,7 +80,9 @@ pub fn start_node(config: BrokerConfig) -> Result<Node, StartError> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let dirs: Vec<PathBuf> = config.log_dirs.iter().map(|dir| absolute(dir)).collect();
     let listening = Listening::bind(config)?;
-    let logs = Arc::new(LogManager::open(Arc::clone(&disk), &dirs, manager_config(&listening.config)).map_err(StartError::new)?);
+    let logs = Arc::new(
+        LogManager::open(Arc::clone(&disk), &dirs, manager_config(&listening.config)).map_err(StartError::new)?,
+    );
     let config = &listening.config;
     let stored = meta_properties::identify(disk.as_ref(), &dirs, None, config.broker_id).map_err(StartError::new)?;
 
@@ -369,7 +371,9 @@ fn own_name() -> String {
     if !name.is_empty() && lookup.is_ok() && resolved.recv_timeout(NAME_TIMEOUT) == Ok(true) {
         return name;
     }
-    tracing::warn!("this machine's name {name:?} can't be resolved: telling clients localhost; set advertised.listeners");
+    tracing::warn!(
+        "this machine's name {name:?} can't be resolved: telling clients localhost; set advertised.listeners"
+    );
     "localhost".to_owned()
 }
 
@@ -389,11 +393,8 @@ fn raise_descriptor_limit() {
 fn manager_config(config: &BrokerConfig) -> ManagerConfig {
     ManagerConfig {
         producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
-        transaction_max_timeout_ms: i64::from(config.transaction_max_timeout_ms),
         cleaner_dedupe_buffer_bytes: usize::try_from(config.log_cleaner_dedupe_buffer_size).unwrap_or(usize::MAX),
         cleaner_load_factor: config.log_cleaner_io_buffer_load_factor,
-        cleaner_io_buffer_bytes: usize::try_from(config.log_cleaner_io_buffer_size).unwrap_or(0),
-        ..ManagerConfig::default()
     }
 }
 
@@ -515,7 +516,8 @@ fn per_ip_overrides(text: &str) -> Result<BTreeMap<IpAddr, usize>, StartError> {
         let address = std::net::ToSocketAddrs::to_socket_addrs(&(host, 0)).ok()?.next()?;
         Some((address.ip().to_canonical(), count.trim().parse().ok()?))
     };
-    let bad = |item: &str| StartError(format!("max.connections.per.ip.overrides: {item:?} is not of the form host:count"));
+    let bad =
+        |item: &str| StartError(format!("max.connections.per.ip.overrides: {item:?} is not of the form host:count"));
     items.map(|item| read(item).ok_or_else(|| bad(item))).collect()
 }
 

@@ -25,7 +25,9 @@ pub(super) fn start(shared: &Arc<Shared>, zxid: i64) -> Option<Sender<Part>> {
     let shared = Arc::clone(shared);
     let thread = std::thread::Builder::new().name("ottla-keeper-snap".to_owned()).spawn(move || {
         match write(&shared, zxid, &queue) {
-            Ok(bytes) => tracing::info!(zxid = format_args!("{zxid:#x}"), bytes, "wrote a snapshot of the keeper's tree"),
+            Ok(bytes) => {
+                tracing::info!(zxid = format_args!("{zxid:#x}"), bytes, "wrote a snapshot of the keeper's tree")
+            }
             // The log still has everything; the next snapshot may succeed.
             Err(error) => tracing::error!(%error, "a snapshot of the keeper's tree failed"),
         }

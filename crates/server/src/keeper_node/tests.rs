@@ -10,11 +10,14 @@ use crate::scratch::Scratch;
 fn start(scratch: &Scratch, more: &str) -> Result<KeeperNode, StartError> {
     let dir = scratch.path().join("data");
     let text = format!(
-        "dataDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\ntickTime=100\npreAllocSize=64\n\
+        "dataDir={}\nclientPort=1\nclientPortAddress=127.0.0.1\ntickTime=100\npreAllocSize=64\n\
          4lw.commands.whitelist=*\n{more}",
         dir.display()
     );
-    let (config, _) = KeeperConfig::parse("zoo.cfg", &text).expect("valid");
+    let (mut config, _) = KeeperConfig::parse("zoo.cfg", &text).expect("valid");
+    if !more.contains("clientPort") {
+        config.client.port = 0;
+    }
     KeeperNode::start(config, Clock::start(), |why| panic!("{why}"))
 }
 
