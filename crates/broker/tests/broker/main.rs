@@ -3,6 +3,7 @@
 mod bad_input;
 mod controller;
 mod fetch;
+mod groups;
 mod harness;
 mod metadata;
 mod offsets;

@@ -22,8 +22,6 @@ pub struct GroupConfig {
     /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     pub offsets_topic_compression_codec: i32,
     pub offsets_topic_num_partitions: i32,
-    pub offsets_topic_replication_factor: i16,
-    pub offsets_topic_segment_bytes: i32,
 }
 
 impl GroupConfig {
@@ -49,8 +47,6 @@ impl From<&BrokerConfig> for GroupConfig {
             offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
             offsets_topic_compression_codec: config.offsets_topic_compression_codec,
             offsets_topic_num_partitions: config.offsets_topic_num_partitions,
-            offsets_topic_replication_factor: config.offsets_topic_replication_factor,
-            offsets_topic_segment_bytes: config.offsets_topic_segment_bytes,
         }
     }
 }
@@ -70,8 +66,6 @@ impl Default for GroupConfig {
             offsets_retention_check_interval_ms: 600_000,
             offsets_topic_compression_codec: 0,
             offsets_topic_num_partitions: 50,
-            offsets_topic_replication_factor: 3,
-            offsets_topic_segment_bytes: 100 << 20,
         }
     }
 }
