@@ -1,7 +1,6 @@
 //! What the tools share: flags, connections, properties files.
 
 use std::future::Future;
-use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ottla_broker::config::parse_properties;
@@ -97,11 +96,6 @@ pub fn block_on<F: Future<Output = Outcome>>(work: F) -> Outcome {
     outcome
 }
 
-/// Names as the client wants them.
-pub fn names<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Vec<Arc<str>> {
-    names.into_iter().map(|name| Arc::from(name.as_ref())).collect()
-}
-
 /// The flag of the oldest tools, which went to ZooKeeper themselves.
 pub fn zookeeper_flag() -> Arg {
     option("zookeeper", "HOST:PORT,…[/CHROOT]", "Go to the keeper instead of a broker, as tools did of old")
@@ -109,18 +103,23 @@ pub fn zookeeper_flag() -> Arg {
 
 /// A pattern for whole names, as `--topic` and `--include` take it: a regular expression; a comma is an "or".
 #[derive(Debug)]
-pub struct Pattern(regex_lite::Regex);
+pub struct Pattern(regex_lite::Regex, String);
 
 impl Pattern {
     pub fn new(text: &str) -> Result<Self, Failure> {
         let alternatives = text.trim().replace(',', "|");
         match regex_lite::Regex::new(&format!("^(?:{alternatives})$")) {
-            Ok(regex) => Ok(Self(regex)),
+            Ok(regex) => Ok(Self(regex, text.to_owned())),
             Err(error) => Err(Failure::Usage(format!("{text}: this is not a regular expression: {error}"))),
         }
     }
 
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
+    }
+
+    /// As it was given.
+    pub fn text(&self) -> &str {
+        &self.1
     }
 }

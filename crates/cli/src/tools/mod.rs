@@ -2,9 +2,12 @@
 
 mod broker_api_versions;
 mod configs;
+mod console_consumer;
 mod console_producer;
 mod consumer_groups;
+mod consumer_perf_test;
 mod delete_records;
+mod dump_log;
 mod get_offsets;
 mod keeper;
 mod log_dirs;
@@ -26,13 +29,18 @@ pub static ALL: &[Tool] = &[
     keeper::ZK_SERVER,
     broker_api_versions::TOOL,
     configs::TOOL,
+    console_consumer::TOOL,
     console_producer::TOOL,
     consumer_groups::TOOL,
+    consumer_perf_test::TOOL,
     delete_records::TOOL,
+    dump_log::TOOL,
     get_offsets::TOOL,
     log_dirs::TOOL,
     producer_perf_test::TOOL,
     topics::TOOL,
     zk::TOOL,
     zk::SHELL,
+    zookeeper_topics::CREATE,
+    zookeeper_topics::LIST,
 ];
