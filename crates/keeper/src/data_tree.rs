@@ -2,7 +2,7 @@
 //! together) per node. A node that was never changed after its creation and has no children takes 64 bytes, its block,
 //! and 5 to 10 bytes of index; the rest of its stat is kept apart once it differs from what creation gave it.
 //!
-//! Only [`DataTree::apply`] and what it calls change the tree, each change in the way of one transaction.
+//! Only [`crate::database::Database::apply`] and what it calls change the tree in service, transaction by transaction.
 
 mod node;
 mod quotas;
