@@ -1,7 +1,7 @@
 //! What the connections of one broker share, and the way from a frame to its answer.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 
 use ottla_base::random::Random;
 use ottla_base::time::Now;
@@ -43,17 +43,15 @@ pub struct Broker {
     pub groups: Arc<GroupCoordinator>,
     /// The late [`Broker::tick`] work is done by one thread at a time.
     ticking: Mutex<Ticking>,
-    /// For the parts that a request may reach and that reach the broker themselves.
-    this: OnceLock<std::sync::Weak<Broker>>,
 }
 
 #[derive(Debug, Default)]
 struct Ticking {
-    replicas_due_ms: u64,
+    isr_check_due_ms: u64,
 }
 
-/// Time between two looks at lagging followers and failed directories.
-const REPLICA_TICK_MS: u64 = 100;
+/// Time between two looks at followers that lag.
+const ISR_CHECK_MS: u64 = 1_000;
 
 impl Broker {
     #[must_use]
@@ -71,16 +69,13 @@ impl Broker {
             metadata_listeners: RwLock::default(),
         });
         let replicas = Arc::new(ReplicaManager::new(shared.clone(), parts.logs));
-        let broker = Arc::new(Self {
+        Arc::new(Self {
             groups: GroupCoordinator::over(&replicas),
             replicas,
             fetch_sessions: FetchSessionCache::new(slots),
             shared,
             ticking: Mutex::default(),
-            this: OnceLock::new(),
-        });
-        let _ = broker.this.set(Arc::downgrade(&broker)); // set once, here
-        broker
+        })
     }
 
     /// Who this broker is; before any other input.
@@ -116,12 +111,6 @@ impl Broker {
     #[must_use]
     pub fn purgatory(&self) -> &Purgatory {
         &self.shared.purgatory
-    }
-
-    /// This broker, to be kept by what outlives the call.
-    #[must_use]
-    pub fn this(&self) -> Arc<Self> {
-        self.this.get().and_then(std::sync::Weak::upgrade).expect("whoever calls holds the broker")
     }
 
     /// Answers one request. `frame` is the request without its size; a handler may change it. `make_sink` is called at most
@@ -190,9 +179,10 @@ impl Broker {
         self.shared.metrics.expired_requests.add(expired as u64);
         self.groups.tick(now);
         let Some(mut ticking) = self.ticking.try_lock() else { return };
-        if now.mono_ms() >= ticking.replicas_due_ms {
-            ticking.replicas_due_ms = now.mono_ms() + REPLICA_TICK_MS;
-            self.replicas.tick(now);
+        self.replicas.look_for_failures(now);
+        if now.mono_ms() >= ticking.isr_check_due_ms {
+            ticking.isr_check_due_ms = now.mono_ms() + ISR_CHECK_MS;
+            self.replicas.shrink_isrs(now);
         }
     }
 

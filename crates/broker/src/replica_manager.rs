@@ -1,7 +1,7 @@
 //! The partitions of which this broker holds replicas, and what the controller wants of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -128,6 +128,8 @@ pub struct ReplicaManager {
     fetch_max_bytes: AtomicU64,
     listeners: RwLock<Vec<(Arc<str>, Arc<dyn PartitionListener>)>>,
     isr_changes: Mutex<Vec<IsrChange>>,
+    /// Directories whose failure was told to everybody.
+    failed_directories: Mutex<Vec<PathBuf>>,
 }
 
 impl ReplicaManager {
@@ -143,6 +145,7 @@ impl ReplicaManager {
             fetch_max_bytes,
             listeners: RwLock::default(),
             isr_changes: Mutex::default(),
+            failed_directories: Mutex::default(),
         };
         manager.take_settings();
         manager
@@ -260,18 +263,20 @@ impl ReplicaManager {
     }
 
     fn directory_failed(&self, now: Now, directory: &Path) {
-        let mut is_new = false;
+        {
+            let mut failed = self.failed_directories.lock();
+            if failed.iter().any(|known| known == directory) {
+                return;
+            }
+            failed.push(directory.to_owned());
+        }
         for partition in self.all_partitions() {
-            let is_there = partition.log().is_some_and(|log| log.lock().log_dir().path() == directory);
-            if is_there && !partition.is_offline() {
-                is_new = true;
+            if partition.log().is_some_and(|log| log.lock().log_dir().path() == directory) {
                 partition.mark_offline(now);
             }
         }
-        if is_new {
-            let directory = directory.display().to_string();
-            self.shared.control.submit(ControlInput::Local(LocalRequest::LogDirFailed { directory }));
-        }
+        let directory = directory.display().to_string();
+        self.shared.control.submit(ControlInput::Local(LocalRequest::LogDirFailed { directory }));
     }
 
     /// Records how far a follower is, after its fetch was read.
@@ -293,11 +298,15 @@ impl ReplicaManager {
         std::mem::take(&mut *self.isr_changes.lock())
     }
 
-    /// Looks for followers that lag and directories that failed.
-    pub(crate) fn tick(&self, now: Now) {
-        for directory in self.logs.dirs().iter().filter(|dir| dir.is_offline()) {
+    /// Takes notice of directories that failed outside of a request.
+    pub(crate) fn look_for_failures(&self, now: Now) {
+        for directory in self.logs.dirs().iter().filter(|directory| directory.is_offline()) {
             self.directory_failed(now, directory.path());
         }
+    }
+
+    /// Looks for followers that lag.
+    pub(crate) fn shrink_isrs(&self, now: Now) {
         let max_lag_ms = self.max_lag_ms();
         for partition in self.all_partitions() {
             let change = partition.shrink_isr(now, max_lag_ms);

@@ -48,7 +48,9 @@ fn served() -> ApiVersionsResponse<'static> {
         min_version: if api.key == ApiKey::Produce { 0 } else { api.versions.0 },
         max_version: api.versions.1,
     });
-    ApiVersionsResponse { api_keys: api_keys.collect(), ..Default::default() }
+    // As 3.9.2 answers in ZooKeeper mode: the features of KRaft (`group.version`, `transaction.version`, …) are not there,
+    // which makes clients of 4.x keep to the classic groups and transactions.
+    ApiVersionsResponse { api_keys: api_keys.collect(), finalized_features_epoch: 0, ..Default::default() }
 }
 
 /// KIP-511: letters, digits, `-` and `.`, beginning and ending with a letter or digit.

@@ -229,6 +229,9 @@ fn api_versions_are_those_of_the_table() {
             .map(|api| (api.key.code(), if api.key == ApiKey::Produce { 0 } else { api.versions.0 }, api.versions.1))
             .collect();
         assert_eq!((response.error_code, listed), (0, expected));
+        // What 3.9.2 says of features in ZooKeeper mode.
+        assert_eq!(response.finalized_features_epoch, if version >= 3 { 0 } else { -1 });
+        assert!(response.supported_features.is_empty() && response.finalized_features.is_empty());
     }
     assert_eq!(harness.connection.client_software.as_deref(), Some("a-client 1.0"));
     let request = ApiVersionsRequest { client_software_name: "-x".into(), client_software_version: "1".into() };
