@@ -15,7 +15,7 @@ use ottla_protocol::messages::incremental_alter_configs_response::{
 use ottla_protocol::{DecodeError, ErrorCode, Message};
 
 use super::describe_configs::{check_resource, resource_type};
-use super::{AdminStep, Refusal};
+use super::{AdminStep, MAX_RESOURCES, MAX_ZNODE_BYTES, Refusal};
 use crate::config::{
     BrokerConfig, ConfigLayers, ConfigMap, ConfigType, Setting, UpdateMode, broker_setting, list, listener_setting,
     topic_config, topic_setting,
@@ -184,6 +184,10 @@ impl AlterConfigs {
 
 impl ControlPlane {
     pub(crate) fn alter_configs(&mut self, mut request: AlterConfigs) {
+        if request.resources.len() > MAX_RESOURCES {
+            return request
+                .refuse((ErrorCode::InvalidRequest, format!("More than {MAX_RESOURCES} resources in one request.")));
+        }
         let own = self.broker_id().to_string();
         let mut seen = BTreeSet::new();
         for resource in &mut request.resources {
@@ -302,6 +306,9 @@ fn plan(
         topic_config::validate(&planned, layers).map_err(|error| (ErrorCode::InvalidConfig, error.to_string()))?;
     } else {
         check_broker_settings(resource, &planned, layers)?;
+    }
+    if znodes::encode_config(&planned).len() > MAX_ZNODE_BYTES {
+        return Err((ErrorCode::InvalidConfig, "The settings are too large for the keeper.".to_owned()));
     }
     Ok(planned)
 }

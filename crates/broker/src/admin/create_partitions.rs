@@ -10,7 +10,7 @@ use ottla_protocol::{DecodeError, ErrorCode, Message};
 
 use super::assignment::{Start, assign_replicas};
 use super::create_topics::MAX_NEW_PARTITIONS;
-use super::{AdminStep, Refusal, Waiting};
+use super::{AdminStep, MAX_ZNODE_BYTES, Refusal, Waiting};
 use crate::control_plane::ControlPlane;
 use crate::lifecycle::{get, is_fenced};
 use crate::reply::Responder;
@@ -152,6 +152,10 @@ impl ControlPlane {
         let added = self.new_replicas(topic, &assignment, before, more)?;
         for (index, replicas) in (before..).zip(added) {
             assignment.partitions.insert(index, ReplicaAssignment { replicas, ..ReplicaAssignment::default() });
+        }
+        if assignment.encode().len() > MAX_ZNODE_BYTES {
+            let message = format!("Topic '{}' would be too large for the keeper.", topic.name);
+            return Err((ErrorCode::PolicyViolation, message));
         }
         Ok((assignment, stat.version))
     }

@@ -13,7 +13,7 @@ use ottla_protocol::{DecodeError, ErrorCode, Message};
 
 use super::assignment::{BrokerRack, Start, assign_replicas};
 use super::describe_configs::topic_entries;
-use super::{AdminStep, Refusal, Waiting, topic_name};
+use super::{AdminStep, MAX_ZNODE_BYTES, Refusal, Waiting, topic_name};
 use crate::config::{ConfigMap, topic_config};
 use crate::control::LocalDone;
 use crate::control_plane::ControlPlane;
@@ -196,7 +196,12 @@ impl ControlPlane {
             .map_err(|error| (ErrorCode::InvalidConfig, error.to_string()))?;
         let replicas = |replicas| ReplicaAssignment { replicas, ..ReplicaAssignment::default() };
         let partitions = partitions.into_iter().map(|(index, ids)| (index, replicas(ids))).collect();
-        Ok(NewTopic { assignment: TopicAssignment { id: Some(self.new_uuid()), partitions }, configs })
+        let assignment = TopicAssignment { id: Some(self.new_uuid()), partitions };
+        if assignment.encode().len().max(znodes::encode_config(&configs).len()) > MAX_ZNODE_BYTES {
+            let message = format!("Topic '{}' with its settings is too large for the keeper.", wish.name);
+            return Err((ErrorCode::PolicyViolation, message));
+        }
+        Ok(NewTopic { assignment, configs })
     }
 
     fn check_name(&self, name: &str, others: &BTreeSet<String>) -> Result<(), Refusal> {

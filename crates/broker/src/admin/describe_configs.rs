@@ -9,7 +9,7 @@ use ottla_protocol::messages::describe_configs_response::{
 };
 use ottla_protocol::{DecodeError, ErrorCode, Message};
 
-use super::{AdminStep, Refusal, topic_name};
+use super::{AdminStep, MAX_RESOURCES, Refusal, topic_name};
 use crate::config::{
     ConfigLayers, ConfigMap, Setting, UpdateMode, broker_setting, broker_settings, topic_config, topic_settings,
 };
@@ -156,7 +156,13 @@ fn is_internal(name: &str) -> bool {
 }
 
 impl Entry {
-    fn describe(self, with_synonyms: bool, with_documentation: bool) -> DescribeConfigsResourceResult<'static> {
+    /// `is_default` is for version 0, which knows no sources.
+    fn describe(
+        self,
+        version: i16,
+        with_synonyms: bool,
+        with_documentation: bool,
+    ) -> DescribeConfigsResourceResult<'static> {
         let hidden = self.setting.is_sensitive();
         let shown = |value: Option<String>| if hidden { None } else { value.map(Cow::Owned) };
         let synonyms = self.synonyms.into_iter().filter(|_| with_synonyms).map(|(name, value, source)| {
@@ -167,7 +173,7 @@ impl Entry {
             synonyms: synonyms.collect(),
             value: shown(self.value),
             read_only: self.read_only,
-            is_default: self.source == source::DEFAULT,
+            is_default: version == 0 && self.source == source::DEFAULT,
             config_source: self.source,
             is_sensitive: hidden,
             config_type: self.setting.kind.protocol_code(),
@@ -272,6 +278,7 @@ impl DescribeConfigs {
     }
 
     fn answer(self, results: &[KeeperResult], layers: &ConfigLayers) {
+        let version = self.responder.api_version();
         let mut rest = results;
         let mut described = Vec::new();
         for resource in &self.resources {
@@ -291,8 +298,9 @@ impl DescribeConfigs {
                     let wanted =
                         |entry: &Entry| resource.keys.as_ref().is_none_or(|keys| keys.iter().any(|k| k == entry.name));
                     let wanted = entries.into_iter().filter(wanted);
-                    let configs =
-                        wanted.map(|entry| entry.describe(self.with_synonyms, self.with_documentation)).collect();
+                    let configs = wanted
+                        .map(|entry| entry.describe(version, self.with_synonyms, self.with_documentation))
+                        .collect();
                     DescribeConfigsResult { configs, ..base }
                 }
             });
@@ -303,6 +311,10 @@ impl DescribeConfigs {
 
 impl ControlPlane {
     pub(crate) fn describe_configs(&mut self, mut request: DescribeConfigs) {
+        if request.resources.len() > MAX_RESOURCES {
+            return request
+                .refuse((ErrorCode::InvalidRequest, format!("More than {MAX_RESOURCES} resources in one request.")));
+        }
         let own = self.broker_id().to_string();
         for resource in &mut request.resources {
             resource.refusal = check_resource(resource.kind, &resource.name, &own).err();
@@ -385,7 +397,7 @@ mod tests {
         let layers = ConfigLayers { file: map(&[("ssl.key.password", "secret")]), ..ConfigLayers::default() };
         let entries = broker_entries(&layers);
         let password = entries.into_iter().find(|entry| entry.name == "ssl.key.password").expect("an entry");
-        let described = password.describe(true, false);
+        let described = password.describe(4, true, false);
         assert!(described.is_sensitive && described.value.is_none());
         assert!(described.synonyms.iter().all(|synonym| synonym.value.is_none()));
     }

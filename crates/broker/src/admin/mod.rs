@@ -24,6 +24,12 @@ use crate::control::ControlRequest;
 use crate::control_plane::{ControlPlane, Then};
 use crate::reply::Responder;
 
+/// Largest contents of a znode that a request may lead to. ZooKeeper closes the connection of whoever sends it more than 1 MB
+/// (`jute.maxbuffer`), and a topic and its settings are written together.
+const MAX_ZNODE_BYTES: usize = 450 << 10;
+/// Most resources in one request about settings: each is read from the keeper.
+const MAX_RESOURCES: usize = 10_000;
+
 /// An error for one topic or resource of a request: the code and the words with it.
 pub(crate) type Refusal = (ErrorCode, String);
 

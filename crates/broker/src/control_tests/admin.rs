@@ -98,6 +98,10 @@ fn wrong_topics_are_refused_one_by_one() {
     manual.assignments = vec![CreatableReplicaAssignment { partition_index: 0, broker_ids: vec![9] }];
     let mut both = topic("both", 1, 1, &[]);
     both.assignments = vec![CreatableReplicaAssignment { partition_index: 0, broker_ids: vec![1] }];
+    // Valid, but too much: each number after 32,000 blanks.
+    let padded = format!("{}9000", " ".repeat(32_000));
+    let numbers = crate::config::topic_settings().iter().filter(|setting| setting.check("9000").is_ok());
+    let long: Vec<(&str, &str)> = numbers.map(|setting| (setting.name, padded.as_str())).collect();
     let results = create(
         &mut cluster,
         vec![
@@ -114,6 +118,7 @@ fn wrong_topics_are_refused_one_by_one() {
             topic("twice", 1, 1, &[]),
             topic("twice", 1, 1, &[]),
             topic("huge", i32::MAX, 1, &[]),
+            topic("long", 1, 1, &long),
             topic("fine", -1, -1, &[]),
         ],
     );
@@ -130,6 +135,7 @@ fn wrong_topics_are_refused_one_by_one() {
         (ErrorCode::InvalidRequest, "Both numPartitions or replicationFactor"),
         (ErrorCode::InvalidRequest, "multiple entries"),
         (ErrorCode::PolicyViolation, "Excessively large"),
+        (ErrorCode::PolicyViolation, "too large for the keeper"),
         (ErrorCode::None, ""),
     ];
     assert_eq!(results.len(), expected.len());
@@ -498,5 +504,70 @@ fn bodies_that_cannot_be_read_close_the_connection() {
             listener,
         };
         cluster.input(1, ControlInput::Request { request, responder });
+    }
+}
+
+/// Sends a request in a version; the answer must be one, and no closed connection.
+fn answers<'a, M: ottla_protocol::Request<'a>>(cluster: &mut Cluster, version: i16, request: &M) {
+    let answer = cluster.request(1, version, request);
+    cluster.settle();
+    answer.read(M::KEY, version, |body| assert!(!body.is_empty() || version == 0, "{:?} {version}", M::KEY));
+}
+
+#[test]
+fn every_version_is_answered() {
+    let mut cluster = Cluster::of_one(38);
+    for version in 0..=7 {
+        let topics = vec![topic(&format!("t{version}"), 1, 1, &[("retention.ms", "1")]), topic("bad/name", 1, 1, &[])];
+        answers(&mut cluster, version, &CreateTopicsRequest { topics, timeout_ms: 9_000, validate_only: false });
+    }
+    for version in 0..=3 {
+        let topic = |name: &str| CreatePartitionsTopic { name: name.to_owned().into(), count: 2, assignments: None };
+        let topics = vec![topic(&format!("t{version}")), topic("none")];
+        answers(&mut cluster, version, &CreatePartitionsRequest { topics, timeout_ms: 9_000, validate_only: false });
+    }
+    for version in 0..=4 {
+        let resource = |kind: i8, name: &str| DescribeConfigsResource {
+            resource_type: kind,
+            resource_name: name.to_owned().into(),
+            configuration_keys: None,
+        };
+        let resources =
+            vec![resource(2, "t0"), resource(2, "none"), resource(4, "1"), resource(4, ""), resource(32, "g")];
+        let (include_synonyms, include_documentation) = (version >= 1, version >= 3);
+        answers(&mut cluster, version, &DescribeConfigsRequest { resources, include_synonyms, include_documentation });
+    }
+    for version in 0..=2 {
+        let configs = vec![full::AlterableConfig { name: "retention.ms".into(), value: Some("2".into()) }];
+        let resource = full::AlterConfigsResource { resource_type: 2, resource_name: "t0".into(), configs };
+        let other = full::AlterConfigsResource { resource_type: 7, ..resource.clone() };
+        answers(
+            &mut cluster,
+            version,
+            &full::AlterConfigsRequest { resources: vec![resource, other], validate_only: false },
+        );
+    }
+    for version in 0..=1 {
+        let resource =
+            incremental::AlterConfigsResource { resource_type: 2, resource_name: "t0".into(), configs: Vec::new() };
+        let resources = vec![resource];
+        answers(&mut cluster, version, &incremental::IncrementalAlterConfigsRequest { resources, validate_only: true });
+        answers(&mut cluster, version, &ListConfigResourcesRequest { resource_types: Vec::new() });
+    }
+    for version in 0..=5 {
+        answers(&mut cluster, version, &InitProducerIdRequest { transactional_id: None, ..Default::default() });
+        answers(
+            &mut cluster,
+            version,
+            &InitProducerIdRequest { transactional_id: Some("t".into()), ..Default::default() },
+        );
+    }
+    for version in 0..=6 {
+        let (topic_names, topics) = if version < 6 {
+            (vec![format!("t{version}").into(), "none".into()], Vec::new())
+        } else {
+            (Vec::new(), vec![DeleteTopicState { name: Some("t6".into()), topic_id: Uuid::ZERO }])
+        };
+        answers(&mut cluster, version, &DeleteTopicsRequest { topics, topic_names, timeout_ms: 9_000 });
     }
 }
