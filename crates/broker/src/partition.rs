@@ -4,18 +4,20 @@
 //! has one leader, so an older LeaderAndIsr changes nothing. The state's lock is taken before the log's; watchers and
 //! listeners are called with neither held.
 
-use std::collections::BTreeMap;
+mod read;
+mod state;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ottla_base::ids::{TopicPartition, Uuid};
 use ottla_base::time::Now;
 use ottla_protocol::ErrorCode;
-use ottla_storage::log::{ActiveProducer, EpochEndOffset, OffsetAtTimestamp};
-use ottla_storage::{
-    AppendError, AppendInfo, AppendOptions, AppendOrigin, Log, LogRead, ReadBound, ReadError, SharedLog,
-};
+use ottla_storage::{AppendError, AppendInfo, AppendOptions, AppendOrigin, SharedLog};
 use parking_lot::RwLock;
+
+pub use read::{ReadOutcome, ReadRequest, TimeLookup};
+use state::{Role, State};
 
 use crate::purgatory::Watchers;
 
@@ -55,65 +57,6 @@ pub struct IsrChange {
     pub isr: Vec<i32>,
 }
 
-/// A replica on another broker, as the leader sees it.
-#[doc(alias = "Replica")]
-#[derive(Debug)]
-struct Follower {
-    log_start: i64,
-    log_end: i64,
-    /// The leader's log end at the follower's last fetch, and when that was.
-    leader_end_at_last_fetch: i64,
-    last_fetch_ms: u64,
-    /// When it last had everything that the leader had; -1 for never. Appends set it, too, under the state's read lock.
-    last_caught_up_ms: AtomicI64,
-}
-
-impl Follower {
-    fn fresh(now_ms: u64, is_in_sync: bool) -> Self {
-        Self {
-            log_start: -1,
-            log_end: -1,
-            leader_end_at_last_fetch: 0,
-            last_fetch_ms: 0,
-            last_caught_up_ms: AtomicI64::new(if is_in_sync { now_ms as i64 } else { -1 }),
-        }
-    }
-
-    fn is_caught_up(&self, leader_end: i64, now_ms: u64, max_lag_ms: u64) -> bool {
-        let since = self.last_caught_up_ms.load(Ordering::Relaxed);
-        self.log_end == leader_end || (since >= 0 && now_ms.saturating_sub(since as u64) <= max_lag_ms)
-    }
-}
-
-#[derive(Debug)]
-enum Role {
-    /// Nothing is known yet.
-    None,
-    Leader(LeaderState),
-    Follower,
-}
-
-#[derive(Debug)]
-struct LeaderState {
-    epoch_start_offset: i64,
-    followers: BTreeMap<i32, Follower>,
-    /// An ISR was asked for; until the controller answers, HW waits for both.
-    pending_isr: Option<Vec<i32>>,
-}
-
-#[derive(Debug)]
-struct State {
-    topic_id: Option<Uuid>,
-    log: Option<SharedLog>,
-    leader: Option<i32>,
-    leader_epoch: i32,
-    partition_epoch: i32,
-    controller_epoch: i32,
-    replicas: Vec<i32>,
-    isr: Vec<i32>,
-    role: Role,
-}
-
 /// A partition of which this broker holds a replica.
 #[derive(Debug)]
 pub struct Partition {
@@ -143,36 +86,6 @@ pub struct Appended {
     pub info: AppendInfo,
     pub leader_epoch: i32,
     pub high_watermark: i64,
-}
-
-/// What a reader wants.
-#[derive(Clone, Copy, Debug)]
-pub struct ReadRequest {
-    pub offset: i64,
-    pub max_bytes: usize,
-    pub bound: ReadBound,
-    /// Give the first batch even when it is larger than `max_bytes`.
-    pub min_one_message: bool,
-    /// The leader epoch that the reader knows, or -1.
-    pub current_leader_epoch: i32,
-    /// The epoch of the last record that the reader has, or -1.
-    pub last_fetched_epoch: i32,
-    /// Only the leader may answer.
-    pub only_leader: bool,
-}
-
-/// What a reader gets.
-#[derive(Debug)]
-pub enum ReadOutcome {
-    Data(LogRead),
-    /// The reader's log has parted from this one: the end of the last epoch that both know.
-    Diverging {
-        epoch: i32,
-        end_offset: i64,
-        high_watermark: i64,
-        last_stable_offset: i64,
-        log_start_offset: i64,
-    },
 }
 
 impl Partition {
@@ -431,33 +344,6 @@ impl Partition {
         Some(if enough { ErrorCode::None } else { ErrorCode::NotEnoughReplicasAfterAppend })
     }
 
-    /// Reads records. The log's error is the reader's answer.
-    pub(crate) fn read(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
-        let state = self.state.read();
-        let log = self.local_log(&state, request.current_leader_epoch, request.only_leader)?;
-        let mut log = log.lock();
-        if request.last_fetched_epoch >= 0 {
-            let Some(end) = log.end_offset_for_epoch(request.last_fetched_epoch) else {
-                return Err(ErrorCode::OffsetOutOfRange);
-            };
-            if request.offset < log.log_start_offset() {
-                return Err(ErrorCode::OffsetOutOfRange);
-            }
-            if end.epoch < request.last_fetched_epoch || end.end_offset < request.offset {
-                return Ok(ReadOutcome::Diverging {
-                    epoch: end.epoch,
-                    end_offset: end.end_offset,
-                    high_watermark: log.high_watermark(),
-                    last_stable_offset: log.last_stable_offset(),
-                    log_start_offset: log.log_start_offset(),
-                });
-            }
-        }
-        log.read(request.offset, request.max_bytes, request.bound, request.min_one_message)
-            .map(ReadOutcome::Data)
-            .map_err(|error| read_error_code(&error))
-    }
-
     /// Records how far a follower is: it asks for `fetch_offset` next. Gives the high watermark if it moved on, and the
     /// ISR to ask for if the follower belongs into it.
     #[doc(alias = "updateFollowerFetchState")]
@@ -540,164 +426,10 @@ impl Partition {
         }
     }
 
-    /// Where an epoch ends in this log (KIP-101); `None` when it doesn't know.
-    pub(crate) fn end_offset_for_epoch(
-        &self,
-        current_leader_epoch: i32,
-        epoch: i32,
-        only_leader: bool,
-    ) -> Result<Option<EpochEndOffset>, ErrorCode> {
-        let state = self.state.read();
-        let log = self.local_log(&state, current_leader_epoch, only_leader)?;
-        let end = log.lock().end_offset_for_epoch(epoch);
-        Ok(end)
-    }
-
-    /// The offset that a reader with this bound is told to be the latest, and the leader epoch. A leader that has not yet
-    /// brought its high watermark to the start of its epoch can't say (`OFFSET_NOT_AVAILABLE`).
-    pub(crate) fn latest_offset(
-        &self,
-        current_leader_epoch: i32,
-        bound: ReadBound,
-        only_leader: bool,
-    ) -> Result<(i64, i32), ErrorCode> {
-        let state = self.state.read();
-        let log = self.local_log(&state, current_leader_epoch, only_leader)?;
-        let log = log.lock();
-        if state.high_watermark_lags(log.high_watermark(), bound) {
-            return Err(ErrorCode::OffsetNotAvailable);
-        }
-        let offset = match bound {
-            ReadBound::LogEnd => log.log_end_offset(),
-            ReadBound::HighWatermark => log.high_watermark(),
-            ReadBound::LastStable => log.last_stable_offset(),
-        };
-        Ok((offset, state.leader_epoch))
-    }
-
-    /// The first offset, and the epoch of the record there.
-    pub(crate) fn earliest_offset(
-        &self,
-        current_leader_epoch: i32,
-        only_leader: bool,
-    ) -> Result<(i64, Option<i32>), ErrorCode> {
-        let state = self.state.read();
-        let log = self.local_log(&state, current_leader_epoch, only_leader)?;
-        let log = log.lock();
-        let earliest = log.earliest_offset();
-        Ok((earliest.offset, earliest.leader_epoch))
-    }
-
-    /// Looks a record up by its timestamp; `None` when the reader may see none such.
-    pub(crate) fn offset_for_time(
-        &self,
-        lookup: TimeLookup,
-        current_leader_epoch: i32,
-        bound: ReadBound,
-        only_leader: bool,
-    ) -> Result<Option<OffsetAtTimestamp>, ErrorCode> {
-        let state = self.state.read();
-        let log = self.local_log(&state, current_leader_epoch, only_leader)?;
-        let mut log = log.lock();
-        let found = match lookup {
-            TimeLookup::AtLeast(timestamp) => log.offset_for_timestamp(timestamp),
-            TimeLookup::Largest => log.max_timestamp_offset(),
-        };
-        let found = found.map_err(|error| read_error_code(&error))?;
-        let last_readable = match bound {
-            ReadBound::LogEnd => log.log_end_offset(),
-            ReadBound::HighWatermark => log.high_watermark(),
-            ReadBound::LastStable => log.last_stable_offset(),
-        };
-        let visible = found.filter(|found| found.offset < last_readable);
-        if visible.is_none() && state.high_watermark_lags(log.high_watermark(), bound) {
-            return Err(ErrorCode::OffsetNotAvailable);
-        }
-        Ok(visible)
-    }
-
-    /// Moves the log start on to `offset` (-1: the high watermark) as the leader; gives the offset and the low watermark.
-    pub(crate) fn delete_records(
-        &self,
-        now: Now,
-        offset: i64,
-        alive: &dyn Fn(i32) -> bool,
-    ) -> Result<(i64, i64), ErrorCode> {
-        let outcome = {
-            if self.is_offline() {
-                return Err(ErrorCode::KafkaStorageError);
-            }
-            let state = self.state.read();
-            let (Role::Leader(_), Some(log)) = (&state.role, &state.log) else {
-                return Err(ErrorCode::NotLeaderOrFollower);
-            };
-            let mut log = log.lock();
-            if !log.config().delete {
-                return Err(ErrorCode::PolicyViolation);
-            }
-            let target = if offset == -1 { log.high_watermark() } else { offset };
-            if target < 0 {
-                return Err(ErrorCode::OffsetOutOfRange);
-            }
-            log.delete_records(target).map_err(|error| read_error_code(&error))?;
-            (target, state.low_watermark(log.log_start_offset(), alive))
-        };
-        self.watchers.wake(now);
-        Ok(outcome)
-    }
-
-    /// The smallest log start of the replicas that are alive.
-    pub(crate) fn low_watermark(&self, alive: &dyn Fn(i32) -> bool) -> Result<i64, ErrorCode> {
-        if self.is_offline() {
-            return Err(ErrorCode::KafkaStorageError);
-        }
-        let state = self.state.read();
-        let (Role::Leader(_), Some(log)) = (&state.role, &state.log) else {
-            return Err(ErrorCode::NotLeaderOrFollower);
-        };
-        let start = log.lock().log_start_offset();
-        Ok(state.low_watermark(start, alive))
-    }
-
-    /// Producers with state in the log (KIP-664).
-    pub(crate) fn active_producers(&self) -> Result<Vec<ActiveProducer>, ErrorCode> {
-        let state = self.state.read();
-        let log = self.local_log(&state, -1, false)?;
-        let producers = log.lock().active_producers();
-        Ok(producers)
-    }
-
-    /// The log, if the reader's leader epoch is the current one and this replica may answer.
-    fn local_log<'s>(&self, state: &'s State, epoch: i32, only_leader: bool) -> Result<&'s SharedLog, ErrorCode> {
-        if self.is_offline() {
-            return Err(ErrorCode::KafkaStorageError);
-        }
-        if epoch >= 0 && epoch < state.leader_epoch {
-            return Err(ErrorCode::FencedLeaderEpoch);
-        }
-        if epoch >= 0 && epoch > state.leader_epoch {
-            return Err(ErrorCode::UnknownLeaderEpoch);
-        }
-        match (&state.role, &state.log) {
-            (Role::Leader(_), Some(log)) => Ok(log),
-            (Role::Follower, Some(log)) if !only_leader => Ok(log),
-            _ => Err(ErrorCode::NotLeaderOrFollower),
-        }
-    }
-
     /// Whether a broker is one of the replicas.
     pub(crate) fn has_replica(&self, broker_id: i32) -> bool {
         self.state.read().replicas.contains(&broker_id)
     }
-}
-
-/// How a timestamp is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeLookup {
-    /// The first record that is not older.
-    AtLeast(i64),
-    /// The first record with the largest timestamp.
-    Largest,
 }
 
 /// Where a partition stands.
@@ -708,109 +440,4 @@ pub struct PartitionOffsets {
     pub last_stable: i64,
     /// The offset that the next record gets.
     pub log_end: i64,
-}
-
-impl Follower {
-    fn fetched(&mut self, fetch_offset: i64, log_start: i64, leader_end: i64, now_ms: u64) {
-        if fetch_offset >= leader_end {
-            self.last_caught_up_ms.fetch_max(now_ms as i64, Ordering::Relaxed);
-        } else if fetch_offset >= self.leader_end_at_last_fetch && self.log_end >= 0 {
-            self.last_caught_up_ms.fetch_max(self.last_fetch_ms as i64, Ordering::Relaxed);
-        }
-        self.log_start = log_start;
-        self.log_end = fetch_offset;
-        self.leader_end_at_last_fetch = leader_end;
-        self.last_fetch_ms = now_ms;
-    }
-}
-
-impl LeaderState {
-    /// Whoever had everything until now was in sync until now: a follower's session says nothing of a partition that
-    /// stands still.
-    fn note_caught_up(&self, leader_end: i64, now_ms: u64) {
-        for follower in self.followers.values().filter(|follower| follower.log_end == leader_end) {
-            follower.last_caught_up_ms.fetch_max(now_ms as i64, Ordering::Relaxed);
-        }
-    }
-}
-
-impl State {
-    fn take_in(&mut self, told: &LeaderAndIsr) {
-        self.controller_epoch = told.controller_epoch;
-        self.leader_epoch = self.leader_epoch.max(told.leader_epoch);
-        self.partition_epoch = told.partition_epoch;
-        self.replicas.clone_from(&told.replicas);
-        self.isr.clone_from(&told.isr);
-    }
-
-    /// Sets up the leader's view of its followers; a new epoch starts at the log's end.
-    fn lead(&mut self, told: &LeaderAndIsr, local_id: i32, is_new_epoch: bool, now_ms: u64, log: &SharedLog) {
-        let mut known = match std::mem::replace(&mut self.role, Role::None) {
-            Role::Leader(leader) if !is_new_epoch => leader,
-            _ => {
-                let mut log = log.lock();
-                let start = log.log_end_offset();
-                log.assign_epoch_start_offset(told.leader_epoch, start);
-                LeaderState { epoch_start_offset: start, followers: BTreeMap::new(), pending_isr: None }
-            }
-        };
-        known.pending_isr = None;
-        known.followers.retain(|id, _| told.replicas.contains(id));
-        for &id in told.replicas.iter().filter(|&&id| id != local_id) {
-            known.followers.entry(id).or_insert_with(|| Follower::fresh(now_ms, told.isr.contains(&id)));
-        }
-        self.role = Role::Leader(known);
-    }
-
-    /// `min.insync.replicas`, but no more than there are replicas.
-    #[doc(alias = "effectiveMinIsr")]
-    fn min_isr(&self, configured: i32) -> usize {
-        (configured.max(1) as usize).min(self.replicas.len().max(1))
-    }
-
-    fn advance_high_watermark(&self, log: &SharedLog, local_id: i32, now_ms: u64, max_lag_ms: u64) -> Option<i64> {
-        self.advance_locked(&mut log.lock(), local_id, now_ms, max_lag_ms)
-    }
-
-    /// Moves the high watermark to the smallest log end of the ISR, of those who are about to join it and of those who
-    /// have caught up and will; gives it when it moved. It stays where it is when too few replicas are in sync.
-    #[doc(alias = "maybeIncrementLeaderHW")]
-    fn advance_locked(&self, log: &mut Log, local_id: i32, now_ms: u64, max_lag_ms: u64) -> Option<i64> {
-        let Role::Leader(leader) = &self.role else { return None };
-        if self.isr.len() < self.min_isr(log.config().min_insync_replicas) {
-            return None;
-        }
-        let leader_end = log.log_end_offset();
-        let mut smallest = leader_end;
-        for (id, follower) in leader.followers.iter().filter(|&(&id, _)| id != local_id) {
-            let is_waited_for = self.isr.contains(id)
-                || leader.pending_isr.as_ref().is_some_and(|isr| isr.contains(id))
-                || (follower.log_end >= 0 && follower.is_caught_up(leader_end, now_ms, max_lag_ms));
-            if is_waited_for {
-                smallest = smallest.min(follower.log_end.max(0));
-            }
-        }
-        log.maybe_increment_high_watermark(smallest).map(|_| log.high_watermark())
-    }
-
-    fn high_watermark_lags(&self, high_watermark: i64, bound: ReadBound) -> bool {
-        match &self.role {
-            Role::Leader(leader) => bound != ReadBound::LogEnd && leader.epoch_start_offset > high_watermark,
-            Role::Follower | Role::None => false,
-        }
-    }
-
-    fn low_watermark(&self, local_start: i64, alive: &dyn Fn(i32) -> bool) -> i64 {
-        let Role::Leader(leader) = &self.role else { return local_start };
-        let starts = leader.followers.iter().filter(|&(&id, _)| alive(id)).map(|(_, follower)| follower.log_start);
-        starts.fold(local_start, i64::min)
-    }
-}
-
-pub(crate) fn read_error_code(error: &ReadError) -> ErrorCode {
-    match error {
-        ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-        ReadError::Corrupt(_) => ErrorCode::CorruptMessage,
-        ReadError::Storage(_) => ErrorCode::KafkaStorageError,
-    }
 }

@@ -107,6 +107,8 @@ impl Shared {
     }
 }
 
+/// A topic and who wants to know of its partitions.
+type TopicListener = (Arc<str>, Arc<dyn PartitionListener>);
 type PartitionMap = FixedMap<Arc<str>, BTreeMap<i32, Arc<Partition>>>;
 
 /// What a controller's request is checked against; held while it is carried out.
@@ -126,7 +128,7 @@ pub struct ReplicaManager {
     max_lag_ms: AtomicU64,
     /// `fetch.max.bytes`, read at every fetch.
     fetch_max_bytes: AtomicU64,
-    listeners: RwLock<Vec<(Arc<str>, Arc<dyn PartitionListener>)>>,
+    listeners: RwLock<Vec<TopicListener>>,
     isr_changes: Mutex<Vec<IsrChange>>,
     /// Directories whose failure was told to everybody.
     failed_directories: Mutex<Vec<PathBuf>>,

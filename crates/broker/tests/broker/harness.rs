@@ -142,6 +142,18 @@ impl Harness {
         Self { broker, inbox, disk, now, connection, client_id: "test" }
     }
 
+    /// Another connection to the same broker, for another thread.
+    pub fn connect(&self) -> Self {
+        Self {
+            broker: self.broker.clone(),
+            inbox: self.inbox.clone(),
+            disk: self.disk.clone(),
+            now: self.now,
+            connection: self.connection.clone(),
+            client_id: self.client_id,
+        }
+    }
+
     /// Lets time pass.
     pub fn pass(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);

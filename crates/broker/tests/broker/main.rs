@@ -8,3 +8,4 @@ mod harness;
 mod metadata;
 mod offsets;
 mod produce;
+mod threads;
