@@ -155,8 +155,10 @@ fn append_all(broker: &Broker, now: Now, topics: &mut [TopicWork], body: &mut [u
         let Some(partition) = &work.target else { continue };
         match broker.replicas.append(now, partition, &mut body[work.records.clone()], acks) {
             Ok(appended) => {
-                metrics.produced_bytes.add(appended.info.bytes as u64);
-                metrics.produced_records.add(appended.info.record_count.max(0) as u64);
+                if !appended.info.duplicate {
+                    metrics.produced_bytes.add(appended.info.bytes as u64);
+                    metrics.produced_records.add(appended.info.record_count.max(0) as u64);
+                }
                 work.appended(appended);
             }
             Err(error) => work.refused(error),
