@@ -33,6 +33,9 @@ pub const BROKER_ID: i32 = 1;
 pub const BROKER_EPOCH: i64 = 100;
 pub const CLUSTER_ID: &str = "3Iru2JS2RmCM0cj7ptU48Q";
 
+/// A partition as index, leader, leader epoch, ISR, replicas.
+pub type Led = (i32, i32, i32, Vec<i32>, Vec<i32>);
+
 /// Keeps what the broker asks of the control plane.
 #[derive(Debug, Default)]
 pub struct Inbox(pub Mutex<Vec<ControlInput>>);
@@ -185,7 +188,7 @@ impl Harness {
     }
 
     /// LeaderAndIsr and UpdateMetadata for partitions given as index, leader, leader epoch, ISR, replicas.
-    pub fn lead(&mut self, name: &str, id: Uuid, states: &[(i32, i32, i32, Vec<i32>, Vec<i32>)]) -> Vec<i16> {
+    pub fn lead(&mut self, name: &str, id: Uuid, states: &[Led]) -> Vec<i16> {
         self.update_metadata(name, id, states);
         let partition_states = states.iter().map(|(index, leader, epoch, isr, replicas)| LeaderAndIsrPartitionState {
             partition_index: *index,
@@ -216,7 +219,7 @@ impl Harness {
         response.topics.iter().flat_map(|topic| &topic.partition_errors).map(|error| error.error_code).collect()
     }
 
-    pub fn update_metadata(&mut self, name: &str, id: Uuid, states: &[(i32, i32, i32, Vec<i32>, Vec<i32>)]) {
+    pub fn update_metadata(&mut self, name: &str, id: Uuid, states: &[Led]) {
         let partition_states =
             states.iter().map(|(index, leader, epoch, isr, replicas)| UpdateMetadataPartitionState {
                 partition_index: *index,

@@ -57,7 +57,8 @@ fn refused_partitions_are_answered_as_4_3_1_answers_them() {
         let options = BatchOptions { is_transactional: true, producer_id: 1, producer_epoch: 0, ..Default::default() };
         batch_with(BatchOptions { base_sequence: 0, ..options }, &["a"], harness.now.wall_ms)
     };
-    let cases: &[(&str, &str, i32, i16, &[u8], ErrorCode)] = &[
+    type Case<'a> = (&'a str, &'a str, i32, i16, &'a [u8], ErrorCode);
+    let cases: &[Case<'_>] = &[
         ("acks", "t", 0, 2, &good, ErrorCode::InvalidRequiredAcks),
         ("partition", "t", 9, 1, &good, ErrorCode::UnknownTopicOrPartition),
         ("topic", "nope", 0, 1, &good, ErrorCode::UnknownTopicOrPartition),

@@ -14,13 +14,13 @@ use crate::harness::{Answer, BROKER_ID, Harness, batch, fetch_request, produce_r
 const PARTITIONS: i32 = 6;
 const BATCHES: i64 = 400;
 
-fn wait<'a>(answer: Answer) -> Answer {
+fn wait(answer: Answer) -> Answer {
     if !matches!(answer, Answer::Waits(..)) {
         return answer;
     }
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        if let Some(late) = answer.late::<FetchRequest<'a>>() {
+        if let Some(late) = answer.late::<FetchRequest<'_>>() {
             return late;
         }
         assert!(Instant::now() < deadline, "a wake-up was lost");
