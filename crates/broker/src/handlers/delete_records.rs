@@ -63,13 +63,13 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
 
 fn delete(broker: &Broker, now: Now, topic: &str, index: i32, offset: i64) -> PartitionWork {
     let mut work = PartitionWork { index, error: ErrorCode::None, low_watermark: -1, awaited: None };
-    let result = match topic::is_internal(topic) {
-        true => Err(ErrorCode::InvalidTopicException),
-        false => broker.replicas.partition_or_error(topic, index).and_then(|partition| {
-            let reached = partition.delete_records(now, offset, &is_alive(&broker.shared))?;
-            Ok((partition, reached))
-        }),
-    };
+    let result = broker.replicas.partition_or_error(topic, index).and_then(|partition| {
+        if topic::is_internal(topic) {
+            return Err(ErrorCode::InvalidTopicException);
+        }
+        let reached = partition.delete_records(now, offset, &is_alive(&broker.shared))?;
+        Ok((partition, reached))
+    });
     match result {
         Ok((partition, (wanted, low_watermark))) => {
             work.low_watermark = low_watermark;

@@ -99,7 +99,10 @@ fn plan(broker: &Broker, context: &RequestContext<'_>, request: &ProduceRequest<
             match check_records(context.api_version, data.records.as_ref(), body) {
                 _ if !is_known && known.is_some() => work.error = ErrorCode::UnknownTopicOrPartition,
                 _ if !is_known => work.error = unknown,
-                Err(error) => work.error = error,
+                Err(error) => {
+                    work.error = error;
+                    work.message = why_corrupt(error, data.records.as_ref());
+                }
                 _ if !may_write => work.error = ErrorCode::InvalidTopicException,
                 Ok(checked) if checked.is_transactional => work.error = transactional,
                 Ok(checked) => {
@@ -147,6 +150,17 @@ fn check_records(version: i16, records: Option<&Records<'_>>, body: &[u8]) -> Re
     // The records are borrowed from the body, so this is their place in it.
     let start = bytes.as_ptr() as usize - body.as_ptr() as usize;
     Ok(Checked { place: start..start + first.size, is_transactional: header.is_transactional() })
+}
+
+/// What 4.3.1 says of bytes that can't be a batch.
+fn why_corrupt(error: ErrorCode, records: Option<&Records<'_>>) -> Option<String> {
+    let bytes = records.and_then(Records::as_bytes).filter(|_| error == ErrorCode::CorruptMessage)?;
+    let length = i32::from_be_bytes(*bytes.get(8..)?.first_chunk()?);
+    let magic = *bytes.get(16)? as i8;
+    Some(match length {
+        ..14 => format!("Record size {length} is less than the minimum record overhead (14)"),
+        _ => format!("Invalid magic found in record: {magic}"),
+    })
 }
 
 fn append_all(broker: &Broker, now: Now, topics: &mut [TopicWork], body: &mut [u8], acks: i16) {
@@ -206,6 +220,7 @@ impl PartitionWork {
         tracing::debug!(partition = self.index, %error, "an append was refused");
         if let AppendError::InvalidRecord { message, records } | AppendError::InvalidTimestamp { message, records } =
             error
+            && !records.is_empty()
         {
             self.message = Some(message);
             self.record_errors = records;

@@ -78,6 +78,14 @@ fn refused_partitions_are_answered_as_4_3_1_answers_them() {
         assert_eq!(ErrorCode::from_code(got.error_code), *expected, "{what}");
         assert_eq!((got.base_offset, got.log_append_time_ms), (-1, -1), "{what}");
     }
+    for (at, value, message) in [
+        (16, 9, "Invalid magic found in record: 9"),
+        (11, 5, "Record size 5 is less than the minimum record overhead (14)"),
+    ] {
+        let bytes = broken(at, value);
+        let answer = harness.ask(12, &produce_request("t", 1, &[(0, &bytes)]));
+        assert_eq!(only(&answer).error_message.as_deref(), Some(message));
+    }
     let answer = harness.ask(13, &produce_request("nope", 1, &[(0, &good)]));
     assert_eq!(code(&answer), ErrorCode::UnknownTopicId);
     // One batch and a piece of another: the piece is dropped.
