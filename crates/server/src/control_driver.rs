@@ -18,6 +18,7 @@ use ottla_storage::meta_properties::MetaProperties;
 use crate::broker_link::{BrokerLinks, Outgoing, body_of};
 use crate::clock::Clock;
 use crate::gate::Gate;
+use crate::keeper_node::StartError;
 use crate::progress::Progress;
 use crate::runtime::Cores;
 
@@ -53,6 +54,8 @@ pub(crate) struct ControlDriver {
     pub(crate) links: BrokerLinks,
     pub(crate) inter_broker_listener: Arc<str>,
     pub(crate) progress: Arc<Progress>,
+    /// Lets others connect: run once, when the broker is registered and so the controller may call.
+    pub(crate) open_listeners: Option<Box<dyn FnOnce() -> Result<(), StartError> + Send>>,
 }
 
 impl ControlDriver {
@@ -109,13 +112,17 @@ impl ControlDriver {
             }
             ControlOutput::NewKeeperSession => *session = self.new_session(),
             ControlOutput::Identity { cluster_id, broker_id } => {
-                tracing::info!(cluster_id, broker_id, "this broker's identity");
                 self.broker().set_identity(&cluster_id, broker_id);
                 self.write_meta_properties(&cluster_id, broker_id);
             }
             ControlOutput::Registered { broker_epoch } => {
-                tracing::info!(broker_epoch, "registered in the keeper");
                 self.broker().set_broker_epoch(broker_epoch);
+                if let Some(open) = self.open_listeners.take()
+                    && let Err(error) = open()
+                {
+                    self.progress.fail(error.to_string());
+                    return true;
+                }
             }
             ControlOutput::TopicConfigChanged { topic } => self.broker().topic_config_changed(&topic),
             ControlOutput::BrokerConfigChanged => self.broker().broker_config_changed(),

@@ -55,18 +55,44 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {}
 
+/// An address that is ours but on which nobody can connect yet.
+#[derive(Debug)]
+pub struct Reserved {
+    socket: Socket,
+    to: BindTo,
+}
+
+impl Reserved {
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+    }
+
+    /// Lets clients connect.
+    pub fn listen(self) -> Result<TcpListener, BindError> {
+        match self.socket.listen(self.to.backlog.max(1)) {
+            Ok(()) => Ok(self.socket.into()),
+            Err(error) => Err(self.to.error(error)),
+        }
+    }
+}
+
 impl BindTo {
     /// Opens the socket; accepted connections inherit its buffer sizes.
     pub fn bind(&self) -> Result<TcpListener, BindError> {
-        self.try_bind().map_err(|error| BindError {
-            host: self.host.clone(),
-            port: self.port,
-            setting: self.setting,
-            error,
-        })
+        self.reserve()?.listen()
     }
 
-    fn try_bind(&self) -> io::Result<TcpListener> {
+    /// Takes the address: whoever connects is refused until [`Reserved::listen`].
+    pub fn reserve(&self) -> Result<Reserved, BindError> {
+        let socket = self.try_bind().map_err(|error| self.error(error))?;
+        Ok(Reserved { socket, to: self.clone() })
+    }
+
+    fn error(&self, error: io::Error) -> BindError {
+        BindError { host: self.host.clone(), port: self.port, setting: self.setting, error }
+    }
+
+    fn try_bind(&self) -> io::Result<Socket> {
         if self.host.is_empty() {
             let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port));
             return match self.bind_address(all) {
@@ -82,7 +108,7 @@ impl BindTo {
         self.bind_address(addresses.next().ok_or(io::ErrorKind::AddrNotAvailable)?)
     }
 
-    fn bind_address(&self, address: SocketAddr) -> io::Result<TcpListener> {
+    fn bind_address(&self, address: SocketAddr) -> io::Result<Socket> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
             socket.set_only_v6(!address.ip().is_unspecified())?;
@@ -96,9 +122,8 @@ impl BindTo {
             socket.set_recv_buffer_size(bytes)?;
         }
         socket.bind(&address.into())?;
-        socket.listen(self.backlog.max(1))?;
         socket.set_nonblocking(true)?;
-        Ok(socket.into())
+        Ok(socket)
     }
 }
 
@@ -126,6 +151,16 @@ mod tests {
         assert!(error.contains("in use by another process") && error.contains("listeners"), "{error}");
         let error = to("", port).bind().expect_err("is taken on one address");
         assert_eq!(error.error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_reserved_port_refuses_until_it_listens() {
+        let reserved = to("127.0.0.1", 0).reserve().expect("binds");
+        let address = reserved.local_addr().expect("has an address");
+        let error = std::net::TcpStream::connect(address).expect_err("nobody listens");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let _listener = reserved.listen().expect("listens");
+        std::net::TcpStream::connect(address).expect("connects");
     }
 
     #[test]

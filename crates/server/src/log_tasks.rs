@@ -43,12 +43,16 @@ pub(crate) fn start(config: &BrokerConfig, broker: &Arc<Broker>, clock: Clock) -
     let producers = ms(i64::from(config.producer_id_expiration_check_interval_ms));
     let flush = ms(config.log_flush_scheduler_interval_ms).min(Duration::from_millis(FLUSH_LOOK_MS));
     let tasks = vec![
-        task("retention", initial, retention, |logs, now| drop(logs.run_retention(now))),
+        task("retention", initial, retention, |logs, now| {
+            logs.run_retention(now);
+        }),
         task("recovery point checkpoint", initial, recovery, |logs, _| logs.checkpoint_recovery_points()),
         task("log start checkpoint", initial, start_offset, |logs, _| logs.checkpoint_log_start_offsets()),
         task("high watermark checkpoint", high_watermark, high_watermark, |logs, _| logs.checkpoint_high_watermarks()),
         task("producer expiry", producers, producers, LogManager::remove_expired_producers),
-        task("deletions", DELETION_LOOK, DELETION_LOOK, |logs, now| drop(logs.run_deletions(now))),
+        task("deletions", DELETION_LOOK, DELETION_LOOK, |logs, now| {
+            logs.run_deletions(now);
+        }),
     ];
     let loading = Arc::clone(broker);
     let load = move |now| loading.run_loads(now);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -31,7 +31,7 @@ use crate::gate::Gate;
 use crate::http;
 use crate::keeper_config::KeeperConfig;
 use crate::keeper_node::{KeeperNode, StartError};
-use crate::listener::BindTo;
+use crate::listener::{BindTo, Reserved};
 use crate::log_tasks;
 use crate::metrics::{Metrics, Process};
 pub use crate::progress::NodeState;
@@ -57,7 +57,7 @@ pub struct Node {
     broker: Arc<Broker>,
     clock: Clock,
     cores: Arc<Cores>,
-    server: SocketServer<Gate>,
+    server: Arc<SocketServer<Gate>>,
     inbox: Arc<dyn ControlInbox>,
     control: Option<JoinHandle<()>>,
     background: Vec<Background>,
@@ -110,6 +110,11 @@ pub fn start_node(config: BrokerConfig) -> Result<Node, StartError> {
     let gate = Gate::new(Arc::clone(&broker), clock);
     cores.spawn(Arc::clone(&gate).run_timers());
 
+    let server = SocketServer::new(socket_server_config(config)?, Arc::clone(&gate), Arc::clone(&cores), clock);
+    let server = Arc::new(server);
+    let metrics_address = serve_metrics(config, &cores, &metrics)?;
+    let background = log_tasks::start(config, &broker, clock).map_err(|e| StartError::system(&e))?;
+    let addresses = listening.addresses()?;
     let mut plane = ControlPlane::new(ControlPlaneConfig {
         shared: Arc::clone(&shared),
         advertised: listening.advertised(),
@@ -127,19 +132,11 @@ pub fn start_node(config: BrokerConfig) -> Result<Node, StartError> {
         links: BrokerLinks::new(Arc::clone(&cores), Arc::clone(&inbox), BROKER_TIMEOUT),
         inter_broker_listener: config.inter_broker_listener_name.as_str().into(),
         progress: Arc::clone(&progress),
+        open_listeners: Some(open_listeners(listening.sockets, Arc::clone(&server))),
     };
     let control = std::thread::Builder::new().name("ottla-control".to_owned()).spawn(move || driver.run());
     let control = control.map_err(|e| StartError::system(&e))?;
 
-    let server = SocketServer::new(socket_server_config(config)?, gate, Arc::clone(&cores), clock);
-    let metrics_address = serve_metrics(config, &cores, &metrics)?;
-    let background = log_tasks::start(config, &broker, clock).map_err(|e| StartError::system(&e))?;
-    let mut addresses = BTreeMap::new();
-    for (endpoint, socket) in listening.sockets {
-        let address = socket.local_addr().map_err(|e| StartError::system(&e))?;
-        addresses.insert(endpoint.listener.clone(), address);
-        server.listen(&endpoint.listener, socket).map_err(|e| StartError::system(&e))?;
-    }
     Ok(Node {
         addresses,
         metrics_address,
@@ -154,6 +151,19 @@ pub fn start_node(config: BrokerConfig) -> Result<Node, StartError> {
         keeper,
         progress,
         stopped: false,
+    })
+}
+
+fn open_listeners(
+    sockets: Vec<(Endpoint, Reserved)>,
+    server: Arc<SocketServer<Gate>>,
+) -> Box<dyn FnOnce() -> Result<(), StartError> + Send> {
+    Box::new(move || {
+        for (endpoint, socket) in sockets {
+            let socket = socket.listen().map_err(StartError::new)?;
+            server.listen(&endpoint.listener, socket).map_err(|e| StartError::system(&e))?;
+        }
+        Ok(())
     })
 }
 
@@ -284,7 +294,7 @@ impl Drop for Node {
 /// The open listeners, and the settings with their real ports.
 struct Listening {
     config: BrokerConfig,
-    sockets: Vec<(Endpoint, TcpListener)>,
+    sockets: Vec<(Endpoint, Reserved)>,
 }
 
 impl Listening {
@@ -297,7 +307,7 @@ impl Listening {
                     "listeners={endpoint}: {protocol} is not served by this version; use a PLAINTEXT listener"
                 )));
             }
-            sockets.push((endpoint.clone(), bind_to(&config, endpoint).bind().map_err(StartError::new)?));
+            sockets.push((endpoint.clone(), bind_to(&config, endpoint).reserve().map_err(StartError::new)?));
         }
         let mut listening = Self { config, sockets };
         listening.fill_in_ports()?;
@@ -322,6 +332,11 @@ impl Listening {
         file.insert("advertised.listeners".to_owned(), join(&mut told.iter()));
         self.config = BrokerConfig::from_map(file).map_err(StartError::new)?;
         Ok(())
+    }
+
+    fn addresses(&self) -> Result<BTreeMap<String, SocketAddr>, StartError> {
+        let address = |(endpoint, socket): &(Endpoint, Reserved)| Ok((endpoint.listener.clone(), socket.local_addr()?));
+        self.sockets.iter().map(address).collect::<std::io::Result<_>>().map_err(|e| StartError::system(&e))
     }
 
     /// What clients and other brokers are told: every host and port is there.

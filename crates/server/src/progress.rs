@@ -46,9 +46,8 @@ impl Progress {
         self.change(|inner| inner.state = NodeState::Ready);
     }
 
-    /// The first failure stays.
+    /// The first failure stays. Whoever started the node prints it.
     pub(crate) fn fail(&self, why: String) {
-        tracing::error!("{why}");
         self.change(|inner| {
             if !matches!(inner.state, NodeState::Failed(_) | NodeState::Stopped) {
                 inner.state = NodeState::Failed(why);
