@@ -157,7 +157,15 @@ impl SimDisk {
     /// After `calls` more calls that change the disk (writes, syncs, directory changes), all such calls fail; a write
     /// that fails so may have done a part of its work. `None` ends it.
     pub fn fail_after(&self, calls: Option<u64>) {
-        self.0.lock().faults.calls_left = calls;
+        let faults = &mut self.0.lock().faults;
+        (faults.calls_left, faults.spent) = (calls, false);
+    }
+
+    /// True once a call failed because of [`SimDisk::fail_after`]: what the caller did from then on may be taken as not
+    /// done at all, which makes of the failure a crash in the midst of a call.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.0.lock().faults.spent
     }
 
     /// Ends all rules.

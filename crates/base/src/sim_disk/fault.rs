@@ -55,6 +55,8 @@ pub(super) struct Faults {
     pub(super) rules: Vec<Fault>,
     /// Calls that may still change the disk before all of them fail.
     pub(super) calls_left: Option<u64>,
+    /// A call failed because none was left.
+    pub(super) spent: bool,
 }
 
 impl Faults {
@@ -64,6 +66,7 @@ impl Faults {
             && let Some(left) = &mut self.calls_left
         {
             if *left == 0 {
+                self.spent = true;
                 return Err(io::Error::from_raw_os_error(EIO));
             }
             *left -= 1;
