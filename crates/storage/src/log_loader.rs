@@ -36,6 +36,8 @@ pub struct LoadHints {
     pub high_watermark: i64,
     /// The last stop was clean.
     pub clean: bool,
+    /// The log has been compacted: there are holes between its segments, whatever its topic's settings say now.
+    pub compacted: bool,
     /// The directory failed before: what is recovered is written anew and synced.
     pub suspect: bool,
 }
@@ -228,7 +230,7 @@ pub fn load(
     } else {
         // A damaged epoch file is made again from all batches.
         let from = if epochs_good { hints.recovery_point } else { 0 };
-        log.recover(from, &rebuild, hints.suspect, now)?;
+        log.recover(from, &rebuild, hints, now)?;
         // Files made before a kill may not be durable yet, though we see them.
         log.folder_dirty = true;
     }

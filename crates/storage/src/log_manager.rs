@@ -206,7 +206,8 @@ impl LogManager {
         let read = |file: &str| checkpoint::read_offsets(disk, &dir.path().join(file));
         let (recovery, starts, watermarks) =
             (read(RECOVERY_POINT_FILE)?, read(LOG_START_FILE)?, read(HIGH_WATERMARK_FILE)?);
-        self.cleaned_up_to.lock().extend(read(CLEANER_FILE)?);
+        let cleaned = read(CLEANER_FILE)?;
+        self.cleaned_up_to.lock().extend(cleaned.clone());
         let mut tasks = Vec::new();
         for entry in disk.list(dir.path())?.into_iter().filter(|e| e.is_dir) {
             let (topic_partition, is_future) = match LogDirName::parse(&entry.name) {
@@ -232,6 +233,7 @@ impl LogManager {
                 log_start_offset: of(&starts),
                 high_watermark: of(&watermarks),
                 clean: clean && !suspect,
+                compacted: cleaned.contains_key(&topic_partition),
                 suspect,
             };
             tasks.push(LoadTask { dir: dir.clone(), name: entry.name, topic_partition, is_future, hints });
@@ -516,11 +518,16 @@ impl LogManager {
             Err(CleanError::Storage(_)) => return None,
         };
         let stats = cleaned.stats;
+        let dir = log.lock().log_dir().clone();
+        if !self.cleaned_up_to.lock().contains_key(&tp) {
+            // Before the first hole is made: a start must not take it for a loss, and knows no topic's settings yet.
+            self.cleaned_up_to.lock().insert(tp.clone(), cleanable.first_dirty);
+            self.checkpoint_cleaner(&dir);
+        }
         if log.lock().finish_cleaning(cleaned, now) != Ok(true) {
             return None;
         }
         self.cleaned_up_to.lock().insert(tp.clone(), stats.end_offset);
-        let dir = log.lock().log_dir().clone();
         self.checkpoint_cleaner(&dir);
         tracing::info!(partition = %tp, ?stats, "cleaned a log");
         Some((tp, stats))

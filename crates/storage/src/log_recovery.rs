@@ -11,6 +11,7 @@ use crate::error::Corrupt;
 use crate::folder::{FileName, Folder};
 use crate::log::Log;
 use crate::log_dir::LOG_SUFFIX;
+use crate::log_loader::LoadHints;
 use crate::log_segment::LogSegment;
 
 /// Bytes read at once: large enough that the reads cost little, small enough that recovery needs next to no memory.
@@ -154,8 +155,15 @@ pub(crate) fn rebuild_indexes(segment: &mut LogSegment, config: &LogConfig) -> i
 
 impl Log {
     /// Checks the segments from `recovery_point` on, cuts behind the first bad batch, and rebuilds indexes, epochs and
-    /// producers. `rebuild` are the bases of earlier segments whose indexes are bad; `suspect` writes the good batches anew.
-    pub(crate) fn recover(&mut self, recovery_point: i64, rebuild: &[i64], suspect: bool, now: Now) -> io::Result<()> {
+    /// producers. `rebuild` are the bases of earlier segments whose indexes are bad. In a suspect directory the good
+    /// batches are written anew.
+    pub(crate) fn recover(
+        &mut self,
+        recovery_point: i64,
+        rebuild: &[i64],
+        hints: LoadHints,
+        now: Now,
+    ) -> io::Result<()> {
         let first = self.segment_of(recovery_point).unwrap_or(0);
         for segment in &mut self.segments[..first] {
             if rebuild.contains(&segment.base_offset()) {
@@ -167,6 +175,8 @@ impl Log {
         self.producers.reload(&folder, self.log_start_offset, base, now.wall_ms)?;
         self.replay_producers(base)?;
 
+        // Settings may not be known yet when logs are opened: they are in the keeper.
+        let joins_loosely = self.config.compact || hints.compacted;
         let mut next = base;
         for at in first..self.segments.len() {
             let (producers, epochs) = (&mut self.producers, &mut self.epochs);
@@ -177,7 +187,7 @@ impl Log {
             let mut aborted = Vec::new();
             let file = self.segments[at].log_file()?.clone();
             let (end, cut) = scan_segment(&mut self.segments[at], &self.config, |position, header, batch| {
-                if suspect {
+                if hints.suspect {
                     file.write_all_at(batch, position)?;
                 }
                 aborted.extend(producers.apply(header, &batch[HEADER_LEN..])?);
@@ -193,7 +203,7 @@ impl Log {
             next = end;
             if let Some(following) = self.segments.get(at + 1) {
                 // Without compaction segments join: a gap means that this one lost its unsynced end without a trace.
-                if cut || (next < following.base_offset() && !self.config.compact) {
+                if cut || (next < following.base_offset() && !joins_loosely) {
                     self.drop_after(at)?;
                     break;
                 }

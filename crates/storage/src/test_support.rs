@@ -128,6 +128,7 @@ impl TestLog {
             log_start_offset: self.log.log_start_offset(),
             high_watermark: self.log.high_watermark(),
             clean: true,
+            compacted: false,
             suspect: false,
         };
         self.disk.kill();
