@@ -409,7 +409,10 @@ impl DiskFile for SimFile {
         let mut file = self.node.lock();
         state.count(&self.path).syncs += 1;
         if let Err(e) = state.check(Call::Sync, &self.path) {
-            file.content.sync_failed();
+            // A process that dies in the call leaves the pages to a later sync; a failed sync has dropped them.
+            if !state.faults.spent {
+                file.content.sync_failed();
+            }
             return Err(e);
         }
         file.content.sync();
