@@ -11,7 +11,7 @@ use ottla_broker::control::{ControlInbox, ControlInput, ControlOutput, Tag};
 use ottla_broker::reply::{Reply, ReplySink};
 use ottla_broker::request::ConnectionInfo;
 use ottla_client::keeper_client::{KeeperClient, KeeperClientConfig};
-use ottla_keeper::ops::KeeperOp;
+use ottla_keeper::ops::{AclEntry, CreateMode, KeeperOp};
 use ottla_protocol::{ApiKey, Frame};
 use ottla_storage::meta_properties::MetaProperties;
 
@@ -19,13 +19,15 @@ use crate::broker_link::{BrokerLinks, Outgoing, body_of};
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::keeper_node::StartError;
-use crate::progress::Progress;
+use crate::progress::{NodeState, Progress};
 use crate::runtime::Cores;
 
 /// The control plane is told of time at least this often.
 const TICK: Duration = Duration::from_millis(100);
 /// How long a goodbye to the keeper may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often making the chroot looks whether the node is to stop, while no keeper answers.
+const CHROOT_LOOK: Duration = Duration::from_millis(500);
 
 /// The queue into the control plane. The connections' requests are bounded by their number; the rest are answers to
 /// what the control plane itself asked.
@@ -61,6 +63,7 @@ pub(crate) struct ControlDriver {
 impl ControlDriver {
     /// Runs until the control plane has stopped or failed.
     pub(crate) fn run(mut self) {
+        self.make_chroot();
         let mut session = self.new_session();
         let mut outputs = Vec::new();
         let mut tick_at = Instant::now();
@@ -91,6 +94,37 @@ impl ControlDriver {
 
     fn broker(&self) -> &Arc<Broker> {
         self.gate.broker()
+    }
+
+    /// Makes the chroot of `zookeeper.connect`, as Kafka does at its start; through a session of its own, which sees the
+    /// whole tree. What goes wrong here, the control plane's first operation meets again and reports.
+    fn make_chroot(&self) {
+        let mut config = self.keeper.clone();
+        let chroot = std::mem::take(&mut config.servers.chroot);
+        if chroot.is_empty() {
+            return;
+        }
+        let progress = Arc::clone(&self.progress);
+        self.cores.block_on(async move {
+            let client = KeeperClient::spawn(config, |_| {});
+            while client.wait_connected(CHROOT_LOOK).await.is_err() {
+                if progress.state() != NodeState::Starting || progress.is_stop_asked() {
+                    return;
+                }
+            }
+            for (end, _) in chroot.match_indices('/').skip(1).chain([(chroot.len(), "")]) {
+                let path = chroot[..end].to_owned();
+                let op = KeeperOp::Create { path, data: None, acl: AclEntry::open(), mode: CreateMode::Persistent };
+                match client.call(op).await {
+                    Err(error) if !error.is_node_exists() => {
+                        tracing::warn!(?error, chroot = &chroot[..end], "cannot make the chroot of zookeeper.connect");
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+            client.close(CLOSE_TIMEOUT).await;
+        });
     }
 
     fn new_session(&self) -> KeeperClient {

@@ -72,6 +72,10 @@ impl Progress {
         self.change(|inner| inner.control_ended = true);
     }
 
+    pub(crate) fn is_stop_asked(&self) -> bool {
+        self.inner.lock().stop_asked
+    }
+
     pub(crate) fn state(&self) -> NodeState {
         self.inner.lock().state.clone()
     }
