@@ -76,6 +76,9 @@ fn run(matches: &ArgMatches, server: &str, command: Vec<String>) -> Outcome {
     );
     block_on(async move {
         let mut shell = Shell::new(timeout);
+        if let Some(flag) = command.first().filter(|word| word.starts_with('-')) {
+            return Err(Failure::Usage(format!("{flag}: neither a flag nor a command of the shell")));
+        }
         if !command.is_empty() {
             shell.connect(servers, server).await.map_err(Failure::Failed)?;
             let done = shell.execute(&command).await;
