@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -22,9 +23,14 @@ only_ottla = pytest.mark.skipif(AGAINST != "ottla", reason="a test of Ottla itse
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that is free and whose successor is too, below those that the kernel gives to clients."""
+    for _ in range(1000):
+        port = 2 * random.randrange(10_000, 16_000)
+        with contextlib.suppress(OSError), socket.socket() as a, socket.socket() as b:
+            a.bind(("127.0.0.1", port))
+            b.bind(("127.0.0.1", port + 1))
+            return port
+    raise AssertionError("no free port")
 
 
 def wait_for(condition, seconds=20.0, what="the condition"):

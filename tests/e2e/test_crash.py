@@ -17,7 +17,7 @@ def test_acknowledged_records_survive(tmp_path):
     """The process dies, the page cache lives: nothing acknowledged may be missing, doubled or out of order."""
     server = Ottla(tmp_path / "node", **{"log.segment.bytes": 200_000}).start()
     acknowledged, stop = [], threading.Event()
-    producer = confluent_kafka.Producer({"bootstrap.servers": server.bootstrap, "enable.idempotence": True, "linger.ms": 1,
+    producer = confluent_kafka.Producer({"log_level": 0, "bootstrap.servers": server.bootstrap, "enable.idempotence": True, "linger.ms": 1,
                                          "message.timeout.ms": 60000, "reconnect.backoff.max.ms": 200})
 
     def keep_producing():

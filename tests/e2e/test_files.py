@@ -4,6 +4,7 @@ import pathlib
 import time
 
 import confluent_kafka
+import kazoo.client
 import pytest
 
 from conftest import BIN, Ottla, Peer, Server, free_port, java, only_ottla, ottla, run, wait_for
@@ -12,7 +13,7 @@ pytestmark = only_ottla
 
 
 def produce(bootstrap, topic, values, **settings):
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "message.timeout.ms": 20000, **settings})
+    producer = confluent_kafka.Producer({"log_level": 0, "bootstrap.servers": bootstrap, "message.timeout.ms": 20000, **settings})
     failed = []
     for i, value in enumerate(values):
         producer.produce(topic, value, key=f"k{i}", on_delivery=lambda e, m: failed.append(e) if e else None)
@@ -21,7 +22,7 @@ def produce(bootstrap, topic, values, **settings):
 
 
 def consume(bootstrap, topic, count, group="reader", partition=0):
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+    consumer = confluent_kafka.Consumer({"log_level": 0, "bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
     consumer.assign([confluent_kafka.TopicPartition(topic, partition, 0)])
     seen, deadline = [], time.monotonic() + 30
     while len(seen) < count and time.monotonic() < deadline:
@@ -33,13 +34,13 @@ def consume(bootstrap, topic, count, group="reader", partition=0):
 
 
 def commit(bootstrap, topic, group, offset):
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    consumer = confluent_kafka.Consumer({"log_level": 0, "bootstrap.servers": bootstrap, "group.id": group})
     consumer.commit(offsets=[confluent_kafka.TopicPartition(topic, 0, offset)], asynchronous=False)
     consumer.close()
 
 
 def committed(bootstrap, topic, group):
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    consumer = confluent_kafka.Consumer({"log_level": 0, "bootstrap.servers": bootstrap, "group.id": group})
     answer = consumer.committed([confluent_kafka.TopicPartition(topic, 0)], timeout=20)[0]
     consumer.close()
     assert answer.error is None, answer.error
@@ -110,6 +111,12 @@ def test_kafka_opens_our_directory(tmp_path, end):
     (tmp_path / "kafka").mkdir()
     (tmp_path / "node" / "data").rename(tmp_path / "kafka" / "data")
     try:
+        # Kafka gives up at the registration of a killed broker; it goes when that broker's session expires.
+        client = kazoo.client.KazooClient(hosts=zk.bootstrap)
+        client.start(15)
+        wait_for(lambda: not client.exists("/brokers/ids/1"), 40, "the end of the killed broker's session")
+        client.stop()
+        client.close()
         kafka.start()
         verify(kafka)
     finally:

@@ -22,11 +22,11 @@ def test_confluent(broker, topic, codec):
     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": broker.bootstrap})
     for future in admin.create_topics([confluent_kafka.admin.NewTopic(topic, 3, 1)]).values():
         future.result(20)
-    producer = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap, "compression.type": codec, "enable.idempotence": True})
+    producer = confluent_kafka.Producer({"log_level": 0, "bootstrap.servers": broker.bootstrap, "compression.type": codec, "enable.idempotence": True})
     for i, value in enumerate(values()):
         producer.produce(topic, value, key=str(i), headers={"n": str(i)})
     assert producer.flush(20) == 0
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.bootstrap, "group.id": f"g-{topic}", "auto.offset.reset": "earliest"})
+    consumer = confluent_kafka.Consumer({"log_level": 0, "bootstrap.servers": broker.bootstrap, "group.id": f"g-{topic}", "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     seen, deadline = [], time.monotonic() + 30
     while len(seen) < COUNT and time.monotonic() < deadline:
