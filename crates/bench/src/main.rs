@@ -117,6 +117,8 @@ fn run(options: &Options) -> Result<()> {
 fn side_by_side(options: &Options, place: &str, directory: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
     let mut brokers = Vec::new();
     for (i, &kind) in options.kinds.iter().enumerate() {
+        // What a run that failed has left.
+        let _ = std::fs::remove_dir_all(directory.join(format!("b{i}")));
         brokers.push(Broker::start(&options.setup, kind, &directory.join(format!("b{i}")), 39_092 + 10 * i as u16)?);
     }
     let amount = |gigabytes: f64| (gigabytes * 1e9 * options.setup.scale) as u64;
@@ -196,9 +198,11 @@ fn starts(options: &Options, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
     let partitions = (1000.0 * options.setup.scale).max(10.0) as i32;
     for &kind in &options.kinds {
         let directory = options.disk.join("start");
+        let _ = std::fs::remove_dir_all(&directory);
         let mut best = f64::INFINITY;
         for round in 0..options.rounds {
             let directory = options.disk.join(format!("empty-{round}"));
+            let _ = std::fs::remove_dir_all(&directory);
             if kind == Kind::Kafka {
                 // Formatting the folder is not a part of a start.
                 Broker::start(&options.setup, kind, &directory, 39_192)?.stop()?;

@@ -101,9 +101,10 @@ impl Broker {
         Ok(())
     }
 
-    fn wait_until_it_answers(&self) -> Result<()> {
+    fn wait_until_it_answers(&mut self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
+            self.check_alive()?;
             if Wire::connect(&self.address).is_ok_and(|mut wire| wire.leaders("none", false).is_ok()) {
                 return Ok(());
             }
@@ -144,6 +145,14 @@ impl Broker {
         }
         self.pid = 0;
         Ok(())
+    }
+
+    /// An error when the broker has ended by itself.
+    pub fn check_alive(&mut self) -> Result<()> {
+        if self.is_alive() {
+            return Ok(());
+        }
+        Err(format!("{} ended by itself: see {}", self.kind.name(), self.directory.join("out.log").display()).into())
     }
 
     fn is_alive(&mut self) -> bool {

@@ -18,6 +18,9 @@ pub fn first_record(setup: &Setup, kind: Kind, directory: &Path, port: u16, topi
         if Instant::now() > deadline {
             return Err(format!("{} acknowledged nothing in 90 s", kind.name()).into());
         }
+        if kind == Kind::Ottla {
+            broker.check_alive()?;
+        }
         if let Ok(mut wire) = Wire::connect(&broker.address)
             && wire.leaders(topic, true).is_ok_and(|n| n > 0)
             && wire.produce(&frame).is_ok_and(|code| code == 0)

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use ottla_base::checksum::crc32c;
 use ottla_base::varint;
 use ottla_protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, FetchRequest, MetadataRequest, MetadataResponse, ProduceRequest,
-    create_topics_request, fetch_request, produce_request,
+    CreateTopicsRequest, CreateTopicsResponse, FetchRequest, FetchResponse, MetadataRequest, MetadataResponse,
+    ProduceRequest, create_topics_request, fetch_request, produce_request,
 };
 use ottla_protocol::{Message, Request, request_frame, response_head};
 
@@ -57,7 +57,7 @@ impl Wire {
         Ok(self.receive()?)
     }
 
-    /// Creates the topic and waits until all of its partitions have leaders.
+    /// Creates the topic and waits until all of its partitions have leaders which know that they are.
     pub fn create_topic(&mut self, name: &str, partitions: i32) -> Result<()> {
         let request = CreateTopicsRequest {
             topics: vec![create_topics_request::CreatableTopic {
@@ -81,12 +81,20 @@ impl Wire {
     fn wait_for_leaders(&mut self, name: &str, partitions: i32) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
-            if self.leaders(name, false)? >= partitions {
+            if self.leaders(name, false)? >= partitions && self.leaders_serve(name, partitions)? {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(2));
         }
         Err(format!("{name} has no leaders after 30 s").into())
+    }
+
+    /// A broker may tell clients of a leader before that one has heard of it: ask the leaders themselves.
+    fn leaders_serve(&mut self, name: &str, partitions: i32) -> Result<bool> {
+        self.send(&fetch_frame(name, &vec![0; partitions as usize], 0, 1)?)?;
+        let (_, mut body) = response_head(self.receive()?, FetchRequest::KEY, FETCH_VERSION)?;
+        let response = FetchResponse::decode(&mut body, FETCH_VERSION)?;
+        Ok(response.responses.iter().flat_map(|t| &t.partitions).all(|p| p.error_code == 0))
     }
 
     /// How many partitions of the topic have a leader; asks for its creation when `create`.
