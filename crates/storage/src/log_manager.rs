@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ottla_base::disk::{Disk, DiskLock, OpenMode};
 use ottla_base::ids::{TopicPartition, Uuid};
@@ -107,6 +108,8 @@ pub struct LogManager {
     creation: Mutex<()>,
     /// The cleaner's checkpoints of all directories.
     cleaned_up_to: Mutex<Offsets>,
+    /// The checkpoints on disk name logs that are gone: one made under the same name must not inherit from them.
+    stale_checkpoints: AtomicBool,
     /// Logs with damaged batches.
     uncleanable: Mutex<BTreeSet<TopicPartition>>,
 }
@@ -147,6 +150,7 @@ impl LogManager {
             pending_deletes: Mutex::default(),
             creation: Mutex::new(()),
             cleaned_up_to: Mutex::default(),
+            stale_checkpoints: AtomicBool::new(false),
             uncleanable: Mutex::default(),
         })
     }
@@ -238,6 +242,11 @@ impl LogManager {
             };
             tasks.push(LoadTask { dir: dir.clone(), name: entry.name, topic_partition, is_future, hints });
         }
+        let found: BTreeSet<&TopicPartition> = tasks.iter().map(|task| &task.topic_partition).collect();
+        let mut named = recovery.keys().chain(starts.keys()).chain(watermarks.keys());
+        if named.any(|tp| !found.contains(tp)) {
+            self.stale_checkpoints.store(true, Ordering::Relaxed);
+        }
         Ok(tasks)
     }
 
@@ -303,6 +312,11 @@ impl LogManager {
         if let Some(log) = self.get_log(tp) {
             return Ok(log);
         }
+        if self.stale_checkpoints.swap(false, Ordering::Relaxed) {
+            self.checkpoint_recovery_points();
+            self.checkpoint_log_start_offsets();
+            self.checkpoint_high_watermarks();
+        }
         let dir = self.emptiest_dir()?;
         let log = dir.guard(&format!("make the log of {tp}"), || {
             let expiration_ms = self.config.producer_id_expiration_ms;
@@ -337,6 +351,7 @@ impl LogManager {
     #[doc(alias = "asyncDelete")]
     pub fn delete_log(&self, tp: &TopicPartition, unique: Uuid, now: Now) -> Result<bool, StorageError> {
         let Some(log) = self.logs.write().remove(tp) else { return Ok(false) };
+        self.stale_checkpoints.store(true, Ordering::Relaxed);
         self.cleaned_up_to.lock().remove(tp);
         self.uncleanable.lock().remove(tp);
         let mut log = log.lock();
@@ -507,6 +522,12 @@ impl LogManager {
             }
         }
         let (tp, log, cleanable) = filthiest?;
+        // What supersedes a record must be durable before the record goes.
+        let sealed = log.lock().start_flush_sealed().ok()?;
+        if let Some(job) = sealed {
+            job.run().ok()?;
+            log.lock().finish_flush(&job, now);
+        }
         let job = log.lock().start_cleaning(&cleanable).ok()?;
         let cleaned = match job.run(&self.config, secret, now) {
             Ok(cleaned) => cleaned,

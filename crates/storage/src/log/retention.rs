@@ -91,8 +91,12 @@ impl Log {
         self.increment_log_start(start);
         let dropped: Vec<LogSegment> = self.segments.drain(..count).collect();
         let folder = self.folder.clone();
-        for segment in dropped {
+        for (at, segment) in dropped.into_iter().enumerate() {
             let base = segment.base_offset();
+            if at > 0 {
+                // In order: a power cut must not bring one back without those behind it.
+                folder.sync()?;
+            }
             self.delete_later(segment, now)?;
             self.producers.remove_snapshots(&folder, |offset| offset == base)?;
         }
