@@ -24,6 +24,10 @@ fn main() -> ExitCode {
         print(info);
         say_how_to_repeat(SEED.load(Ordering::Relaxed), "a panic");
     }));
+    if options.trace {
+        // What the node itself says, among the events.
+        tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_ansi(false).init();
+    }
     let began = Instant::now();
     match runner::run(&options, |seed| SEED.store(seed, Ordering::Relaxed)) {
         Ok(report) => {

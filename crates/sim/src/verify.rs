@@ -141,18 +141,30 @@ fn offset_at(node: &Node, now: Now, name: &str, index: i32, timestamp: i64) -> R
 
 /// Notes what must be there after such a death.
 pub fn note_death(node: &Node, model: &mut Model, death: Death) {
+    model.deaths += 1;
     let may_lose = model.may_lose(death);
     let logs = node.broker.replicas.logs();
     for (name, topic) in &mut model.topics.0 {
         for (index, partition) in topic.partitions.iter_mut().enumerate() {
             let log = logs.get_log(&TopicPartition::new(*name, index as i32));
             let flushed = log.map_or(0, |log| log.lock().recovery_point());
-            partition.died(if may_lose { flushed.min(partition.acked_end) } else { partition.acked_end });
+            partition.died(flushed, may_lose);
         }
     }
     if may_lose {
         model.losses += 1;
         model.commits.lost();
+    }
+}
+
+/// Notes a death before the node was there.
+pub fn note_death_at_start(model: &mut Model, death: Death) {
+    if model.may_lose(death) {
+        model.losses += 1;
+        model.commits.lost();
+        for partition in model.topics.0.values_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.died_again();
+        }
     }
 }
 

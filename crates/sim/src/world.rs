@@ -1,12 +1,16 @@
 //! One run: a node that lives and dies, and its clients. Everything that happens is an act, chosen by the seed.
 
 use std::fmt;
+use std::path::Path;
 
+use ottla_base::disk::{Disk, OpenMode};
 use ottla_base::random::Random;
 use ottla_base::sim_disk::{Call as DiskCall, Fault, SimDisk};
 use ottla_base::time::Now;
 use ottla_broker::reply::Reply;
 use ottla_broker::request::ConnectionInfo;
+use ottla_keeper::txn::zxid_of;
+use ottla_keeper::txn_log::LogReader;
 use ottla_protocol::{ApiKey, Frame, response_head};
 
 use crate::clients::admin::Admin;
@@ -19,7 +23,7 @@ use crate::clients::{Call, Client, Context, Outcome};
 use crate::model::history::{History, check_owners};
 use crate::model::{Check, Death, Model};
 use crate::node::{Late, Node, Over, Task, connection};
-use crate::plan::Plan;
+use crate::plan::{KEEPER_DIR, Plan};
 use crate::trace::Trace;
 use crate::verify;
 
@@ -429,6 +433,7 @@ impl World {
             let calls = self.random.below(1 << self.random.clone().below(11));
             self.disk.fail_after(Some(calls));
         }
+        self.trace_keeper_files();
         let booted = Node::boot(&self.disk, &self.plan, &mut self.random, self.now);
         if self.disk.is_spent() {
             if let Ok(mut node) = booted {
@@ -447,14 +452,30 @@ impl World {
         }
     }
 
+    /// What the keeper will find.
+    fn trace_keeper_files(&mut self) {
+        let dir = Path::new(KEEPER_DIR).join("version-2");
+        for entry in self.disk.list(&dir).unwrap_or_default() {
+            let mut zxids = Vec::new();
+            if entry.name.starts_with("log.")
+                && let Ok(file) = self.disk.open(&dir.join(&entry.name), OpenMode::Read)
+                && let Ok(mut reader) = LogReader::open(file)
+            {
+                while let Ok(Some(txn)) = reader.next_entry() {
+                    zxids.extend(zxid_of(txn));
+                }
+            }
+            let (first, last) = (zxids.first(), zxids.last());
+            self.trace.add(format_args!("file {} of {}: {first:x?} to {last:x?}", entry.name, entry.len), &[]);
+        }
+    }
+
     /// Nothing was acknowledged in a life that never began.
     fn die_booting(&mut self) -> Check {
         let Fate::DieInCall(death) = self.fate else { return Ok(()) };
         self.trace.add(format_args!("dies while it starts"), &[]);
         self.end_disk(death);
-        if self.model.may_lose(death) {
-            self.model.commits.lost();
-        }
+        verify::note_death_at_start(&mut self.model, death);
         Ok(())
     }
 

@@ -16,6 +16,8 @@ pub struct Consumer {
     /// `None`: to be looked up.
     position: Option<i64>,
     looked_up: bool,
+    /// The last high watermark told, and the deaths of the node until then.
+    watermark: (u64, i64),
     /// Fetches that gave records.
     pub fetched: u64,
 }
@@ -30,6 +32,7 @@ impl Consumer {
         let incarnation = cx.model.topics.get(name).incarnation;
         self.reading = Some((name, incarnation, cx.random.index(partitions) as i32));
         self.position = None;
+        self.watermark = (0, 0);
         Some(())
     }
 
@@ -61,9 +64,15 @@ impl Consumer {
         let at = |e: String| format!("{name}-{index}: {e}");
         match ErrorCode::from_code(answer.error_code) {
             ErrorCode::None => {
-                partition.told_watermark(answer.high_watermark).map_err(at)?;
+                let told = (cx.model.deaths, answer.high_watermark);
+                if told.0 == self.watermark.0 && told.1 < self.watermark.1 {
+                    return Err(at(format!("the high watermark went back from {} to {}", self.watermark.1, told.1)));
+                }
+                self.watermark = told;
+                let Some(partition) = cx.model.topics.partition(name, incarnation, index) else { return Ok(()) };
+                partition.told_watermark(told.1);
                 let bytes = answer.records.as_ref().and_then(|records| records.as_bytes()).unwrap_or_default();
-                self.position = Some(partition.read(position, bytes).map_err(at)?);
+                self.position = Some(partition.read(position, told.1, bytes).map_err(at)?);
                 self.fetched += u64::from(!bytes.is_empty());
             }
             ErrorCode::OffsetOutOfRange => {

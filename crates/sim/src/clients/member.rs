@@ -42,6 +42,8 @@ pub struct Member {
     members: Vec<String>,
     standing: Standing,
     doing: Option<Doing>,
+    /// The last generation that was stored, and the losses until then.
+    stored: (i32, u64),
     /// Generations in which it got its assignment.
     pub stable: u64,
 }
@@ -57,6 +59,7 @@ impl Member {
             members: Vec::new(),
             standing: Standing::Outside,
             doing: None,
+            stored: (-1, 0),
             stable: 0,
         }
     }
@@ -115,12 +118,13 @@ impl Member {
         Call::new(&request, version)
     }
 
-    fn on_joined(&mut self, body: &[u8], version: i16) -> Check {
+    fn on_joined(&mut self, cx: &Context<'_>, body: &[u8], version: i16) -> Check {
         let response = JoinGroupResponse::from_bytes(body, version).map_err(|e| e.to_string())?;
         match ErrorCode::from_code(response.error_code) {
             ErrorCode::None => {
-                if response.generation_id < self.generation && self.id == *response.member_id {
-                    let (now, before) = (response.generation_id, self.generation);
+                let (before, losses) = self.stored;
+                if response.generation_id < before && losses == cx.model.losses && self.id == *response.member_id {
+                    let now = response.generation_id;
                     return Err(format!("group {} went back from generation {before} to {now}", self.key.0));
                 }
                 self.id = response.member_id.to_string();
@@ -134,7 +138,7 @@ impl Member {
         Ok(())
     }
 
-    fn on_synced(&mut self, body: &[u8], version: i16) -> Check {
+    fn on_synced(&mut self, cx: &Context<'_>, body: &[u8], version: i16) -> Check {
         let response = SyncGroupResponse::from_bytes(body, version).map_err(|e| e.to_string())?;
         if response.error_code != 0 {
             self.standing = Standing::Outside;
@@ -145,6 +149,7 @@ impl Member {
         }
         self.standing = Standing::Stable;
         self.stable += 1;
+        self.stored = (self.generation, cx.model.losses);
         Ok(())
     }
 
@@ -199,8 +204,8 @@ impl Client for Member {
             Outcome::Refused => return Err(format!("the broker closed a member's connection: {doing:?}")),
         };
         match doing {
-            Some(Doing::Join) => self.on_joined(body, version),
-            Some(Doing::Sync) => self.on_synced(body, version),
+            Some(Doing::Join) => self.on_joined(cx, body, version),
+            Some(Doing::Sync) => self.on_synced(cx, body, version),
             Some(Doing::Heartbeat) => {
                 let response = HeartbeatResponse::from_bytes(body, version).map_err(|e| e.to_string())?;
                 self.on_error(response.error_code);

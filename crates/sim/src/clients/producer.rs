@@ -136,6 +136,8 @@ impl Producer {
             | ErrorCode::NotLeaderOrFollower
             | ErrorCode::LeaderNotAvailable
             | ErrorCode::RequestTimedOut => {}
+            // Segments may be made very small.
+            ErrorCode::RecordListTooLarge => self.give_up(),
             other => return Err(format!("{name}-{index} answered {other:?} to a good batch")),
         }
         Ok(())

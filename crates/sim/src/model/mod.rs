@@ -32,13 +32,15 @@ pub struct Model {
     pub commits: Commits,
     /// Times that acknowledged data may have been lost.
     pub losses: u64,
+    /// Deaths of the node.
+    pub deaths: u64,
     next_value: u64,
 }
 
 impl Model {
     #[must_use]
     pub fn new(flush: FlushPolicy) -> Self {
-        Self { flush, topics: Topics::default(), commits: Commits::default(), losses: 0, next_value: 1 }
+        Self { flush, topics: Topics::default(), commits: Commits::default(), losses: 0, deaths: 0, next_value: 1 }
     }
 
     /// A number for a value that was never used.

@@ -68,6 +68,12 @@ pub struct Partition {
     pub acked_end: i64,
     /// One past what must be there after the death that came last.
     floor: i64,
+    /// One past what was synced when it died.
+    flushed: i64,
+    /// What survived the last death was looked at.
+    checked: bool,
+    /// One past the highest offset that was acknowledged in this life of the node.
+    acked_in_life: i64,
     /// The largest offset that DeleteRecords was asked for.
     pub delete_asked: i64,
     /// The highest watermark told in this life of the node.
@@ -83,6 +89,9 @@ impl Partition {
             known: BTreeMap::new(),
             acked_end: 0,
             floor: 0,
+            flushed: 0,
+            checked: true,
+            acked_in_life: 0,
             delete_asked: 0,
             watermark: 0,
         }
@@ -110,33 +119,29 @@ impl Partition {
                 None => drop(self.known.insert(offset, Known { value, batch: None })),
             }
         }
-        self.acked_end = self.acked_end.max(base + values.len() as i64);
+        let end = base + values.len() as i64;
+        self.acked_end = self.acked_end.max(end);
+        self.acked_in_life = self.acked_in_life.max(end);
         Ok(())
     }
 
-    /// The node told of its high watermark.
-    pub fn told_watermark(&mut self, watermark: i64) -> Check {
-        if watermark < self.watermark {
-            return Err(format!("the high watermark went back from {} to {watermark}", self.watermark));
-        }
-        self.watermark = watermark;
-        Ok(())
+    /// The node told of its high watermark; answers to other clients may be older.
+    pub fn told_watermark(&mut self, watermark: i64) {
+        self.watermark = self.watermark.max(watermark);
     }
 
     /// The node told where the log starts.
     pub fn told_start(&self, start: i64) -> Check {
-        let lost = match self.kind {
-            Kind::Plain | Kind::Compact => start > self.delete_asked,
-            Kind::Retention => start > self.watermark.max(self.delete_asked),
-        };
+        // Retention may take what nobody has heard of yet.
+        let lost = self.kind != Kind::Retention && start > self.delete_asked;
         if lost {
             return Err(format!("the log starts at {start}, records were to be deleted up to {}", self.delete_asked));
         }
         Ok(())
     }
 
-    /// A fetch at `asked` gave these bytes. Gives the offset to go on with.
-    pub fn read(&mut self, asked: i64, bytes: &[u8]) -> Result<i64, String> {
+    /// A fetch at `asked` gave these bytes, and this high watermark. Gives the offset to go on with.
+    pub fn read(&mut self, asked: i64, watermark: i64, bytes: &[u8]) -> Result<i64, String> {
         let mut next = asked;
         for (index, seen) in self.batches(bytes)?.into_iter().enumerate() {
             let continues = match self.kind {
@@ -147,8 +152,8 @@ impl Partition {
             if !continues {
                 return Err(format!("a fetch at {asked} gave offsets {}..{} after {next}", seen.base, seen.next));
             }
-            if seen.next > self.watermark {
-                return Err(format!("a fetch gave offset {}, the high watermark is {}", seen.next - 1, self.watermark));
+            if seen.next > watermark {
+                return Err(format!("a fetch gave offset {}, the high watermark is {watermark}", seen.next - 1));
             }
             self.note(&seen)?;
             next = seen.next;
@@ -214,10 +219,21 @@ impl Partition {
         Ok(())
     }
 
-    /// The node died; everything below `floor` must be there again.
-    pub fn died(&mut self, floor: i64) {
-        self.floor = floor;
+    /// The node died, with everything below `flushed` synced. What was acknowledged must be there again, unless that
+    /// `may_lose` what was not synced.
+    pub fn died(&mut self, flushed: i64, may_lose: bool) {
+        let promised = if self.checked { self.acked_end } else { self.floor.max(self.acked_in_life) };
+        let synced = if self.checked { flushed } else { flushed.min(self.flushed) };
+        self.floor = if may_lose { promised.min(synced) } else { promised };
+        self.flushed = synced.min(promised);
         self.watermark = 0;
+        self.acked_in_life = 0;
+        self.checked = false;
+    }
+
+    /// The power went before the node was back.
+    pub fn died_again(&mut self) {
+        self.floor = self.flushed;
     }
 
     /// The node is back, and leads the log from `start` to `end`; `bytes` are all its batches.
@@ -225,7 +241,7 @@ impl Partition {
         if end < self.floor {
             return Err(format!("the log ends at {end}, but everything below {} was safe", self.floor));
         }
-        self.told_watermark(end)?;
+        self.told_watermark(end);
         self.told_start(start)?;
         // What is gone may be replaced: only what is there still must be what it was.
         drop(self.known.split_off(&end));
@@ -233,13 +249,17 @@ impl Partition {
         let mut all = Vec::new();
         for bytes in bytes {
             all.extend(self.batches(bytes)?);
-            next = self.read(next, bytes)?;
+            next = self.read(next, end, bytes)?;
         }
         if next != end && self.kind != Kind::Compact {
             return Err(format!("the log from {start} to {end} can be read up to {next} only"));
         }
         self.acked_end = self.acked_end.min(end);
+        self.checked = true;
         self.check_missing(start, &all)?;
+        let there: std::collections::BTreeSet<i64> =
+            all.iter().flat_map(|seen| &seen.records).map(|(offset, _)| *offset).collect();
+        self.known.retain(|offset, _| *offset < start || there.contains(offset));
         self.check_duplicates(&all)?;
         if self.kind == Kind::Compact { Ok(()) } else { check_sequences(&all) }
     }
@@ -254,6 +274,9 @@ impl Partition {
         for (offset, known) in self.known.range(start..) {
             if there.contains_key(offset) {
                 continue;
+            }
+            if self.kind == Kind::Compact && *offset >= self.floor {
+                continue; // a lost end looks like any other hole there
             }
             let key = self.sent.get(&known.value).and_then(|sent| sent.key);
             let superseded = later_keys.range((key, *offset + 1)..(key, i64::MAX)).next().is_some();
