@@ -49,6 +49,17 @@ def listens(port):
     return False
 
 
+def four_letters(port, word):
+    """A keeper's answer to one of its four-letter words; empty while it has none."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+        s.sendall(word.encode())
+        out = b""
+        while chunk := s.recv(65536):
+            out += chunk
+        return out.decode()
+    return ""
+
+
 def run(*command, input=None, timeout=60, check=True, env=None):
     """Runs a command and gives what it did; its output is in the failure's text."""
     done = subprocess.run(
@@ -152,6 +163,9 @@ class Peer(Server):
         self.directory.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(self.command, stdout=subprocess.PIPE, stderr=self.log.open("ab"), text=True, timeout=seconds, check=True)
         self.pid = int(done.stdout.split()[-1])
+        if self.command[1] == "zk-start":
+            # Its port is open before it serves.
+            wait_for(lambda: "Mode:" in four_letters(self.port, "srvr"), 30, "an answer of ZooKeeper")
         return self
 
     def _signal(self, number, seconds=60):

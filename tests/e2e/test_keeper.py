@@ -11,7 +11,7 @@ import kazoo.recipe.watchers
 import kazoo.security
 import pytest
 
-from conftest import AGAINST, BIN, HERE, Ottla, Peer, Server, free_port, java, wait_for
+from conftest import AGAINST, BIN, HERE, Ottla, Peer, Server, four_letters, free_port, java, wait_for
 
 
 @pytest.fixture(scope="module", params=["embedded", "alone"])
@@ -210,29 +210,20 @@ def test_big_and_empty_data(zk, root):
     assert sorted(c for c in zk.get_children(root) if c.startswith("child-")) == names
 
 
-def four_letters(keeper, word):
-    host, port = keeper.split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as s:
-        s.sendall(word.encode())
-        out = b""
-        while chunk := s.recv(65536):
-            out += chunk
-    return out.decode()
-
-
 def test_four_letter_words(zk, keeper):
-    assert four_letters(keeper, "ruok") == "imok"
-    srvr = four_letters(keeper, "srvr")
+    port = int(keeper.split(":")[1])
+    assert four_letters(port, "ruok") == "imok"
+    srvr = four_letters(port, "srvr")
     assert re.search(r"^Zookeeper version: ", srvr) and "Mode: standalone" in srvr and re.search(r"Node count: \d+", srvr)
-    mntr = dict(line.split("\t") for line in four_letters(keeper, "mntr").splitlines() if "\t" in line)
+    mntr = dict(line.split("\t") for line in four_letters(port, "mntr").splitlines() if "\t" in line)
     assert mntr["zk_server_state"] == "standalone" and int(mntr["zk_znode_count"]) > 4 and int(mntr["zk_num_alive_connections"]) >= 1
-    assert "Clients:" in four_letters(keeper, "stat")
-    assert f"sid=0x{zk.client_id[0]:x}" in four_letters(keeper, "cons")
-    assert "clientPort=" in four_letters(keeper, "conf")
-    assert "zookeeper.version" in four_letters(keeper, "envi")
-    assert four_letters(keeper, "isro") == "rw"
+    assert "Clients:" in four_letters(port, "stat")
+    assert f"sid=0x{zk.client_id[0]:x}" in four_letters(port, "cons")
+    assert "clientPort=" in four_letters(port, "conf")
+    assert "zookeeper.version" in four_letters(port, "envi")
+    assert four_letters(port, "isro") == "rw"
     for word in ("wchs", "wchc", "wchp", "dirs", "dump", "crst", "srst", "gtmk", "hash"):
-        four_letters(keeper, word)
+        four_letters(port, word)
 
 
 def test_java_client(keeper):
