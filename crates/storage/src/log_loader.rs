@@ -42,7 +42,8 @@ pub struct LoadHints {
     pub suspect: bool,
 }
 
-/// Makes the folder and an empty log in it.
+/// Makes the folder and an empty log in it. None of it is synced before something in the log is: a topic of a thousand
+/// partitions would wait for the disk three thousand times, for logs in which there is nothing to lose.
 pub fn create(
     log_dir: &Arc<LogDir>,
     name: &str,
@@ -56,14 +57,14 @@ pub fn create(
     folder.disk().create_dir_all(&folder.path())?;
     let segment = LogSegment::create(&folder, 0, "", &config, now.wall_ms)?;
     if let Some(id) = topic_id {
-        crate::partition_metadata::write(&folder, id)?; // makes the segment's files durable too
+        crate::partition_metadata::create(&folder, id)?;
     }
-    folder.disk().sync_dir(log_dir.path())?;
     let producers = ProducerStateManager::new(0, Vec::new(), producer_expiration_ms);
     let mut log = bare(folder, topic_partition, config, producers, now);
     log.topic_id = topic_id;
     log.segments.push(segment);
     log.folder_dirty = true;
+    log.is_unsynced = true;
     Ok(log)
 }
 
@@ -92,6 +93,7 @@ fn bare(
         last_flush_ms: now.wall_ms,
         deletions: Vec::new(),
         folder_dirty: false,
+        is_unsynced: false,
         closed: false,
         generation: 0,
     }
@@ -209,7 +211,14 @@ pub fn load(
 
     let producers = ProducerStateManager::new(0, plan.snapshots.clone(), producer_expiration_ms);
     let mut log = bare(folder, topic_partition, config, producers, now);
-    log.topic_id = crate::partition_metadata::read(&log.folder)?;
+    log.topic_id = match crate::partition_metadata::read(&log.folder) {
+        // The machine crashed before the new log's first sync. The controller tells the id again.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData && !hints.clean => {
+            tracing::error!(partition = %log.topic_partition, %error, "partition.metadata is damaged; going on without it");
+            None
+        }
+        read => read?,
+    };
     let epochs_good = log.load_epochs()?;
     let mut rebuild = Vec::new();
     for (&base, lens) in &plan.segments {
@@ -233,6 +242,7 @@ pub fn load(
         log.recover(from, &rebuild, hints, now)?;
         // Files made before a kill may not be durable yet, though we see them.
         log.folder_dirty = true;
+        log.is_unsynced = true;
     }
     log.finish_load(&hints, now)?;
     if hints.suspect {
@@ -291,7 +301,7 @@ impl Log {
                 segment.remove_files()?;
             }
             self.segments.push(LogSegment::create(&self.folder, start, "", &self.config, now.wall_ms)?);
-            self.folder_dirty = true;
+            self.folder.sync()?; // the end that is told from now on must not go back
             self.log_end_offset = start;
             self.recovery_point = start;
             let folder = self.folder.clone();

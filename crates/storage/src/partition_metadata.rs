@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ottla_base::disk::OpenMode;
 use ottla_base::ids::Uuid;
 
 use crate::error::Corrupt;
@@ -25,6 +26,14 @@ pub fn decode(bytes: &[u8]) -> Result<Uuid, Corrupt> {
     }
     let id = value("topic_id").and_then(Uuid::parse).ok_or_else(|| Corrupt("no topic id".into()))?;
     if id.is_zero() { Err(Corrupt("the topic id is zero".into())) } else { Ok(id) }
+}
+
+/// Makes the file without waiting for the disk: the log's first sync makes it durable, together with all other files of a
+/// new log. Until then a crash of the machine may leave a damaged file.
+pub(crate) fn create(folder: &Folder, id: Uuid) -> io::Result<()> {
+    let tmp = folder.file(PARTITION_METADATA_FILE).with_extension("metadata.tmp");
+    folder.disk().open(&tmp, OpenMode::Truncate)?.write_all_at(encode(id).as_bytes(), 0)?;
+    folder.disk().rename(&tmp, &folder.file(PARTITION_METADATA_FILE))
 }
 
 /// Replaces the file, durably.

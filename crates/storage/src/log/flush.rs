@@ -5,12 +5,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ottla_base::disk::DiskFile;
+use ottla_base::disk::{DiskFile, OpenMode};
 use ottla_base::time::Now;
 
 use super::Log;
 use crate::error::StorageError;
 use crate::log_dir::LogDir;
+use crate::partition_metadata::PARTITION_METADATA_FILE;
 
 /// What has to be synced so that everything below `offset` is durable. Run it without the log's mutex, then hand it to
 /// [`Log::finish_flush`].
@@ -22,6 +23,8 @@ pub struct FlushJob {
     what: String,
     files: Vec<Arc<dyn DiskFile>>,
     folder: Option<PathBuf>,
+    /// The folder itself may be new in its log directory.
+    folder_is_new: bool,
 }
 
 impl fmt::Debug for FlushJob {
@@ -37,9 +40,12 @@ impl FlushJob {
             for file in &self.files {
                 file.sync_data()?;
             }
-            match &self.folder {
-                Some(folder) => self.log_dir.disk().sync_dir(folder),
-                None => Ok(()),
+            if let Some(folder) = &self.folder {
+                self.log_dir.disk().sync_dir(folder)?;
+            }
+            match self.folder_is_new {
+                true => self.log_dir.disk().sync_dir(self.log_dir.path()),
+                false => Ok(()),
             }
         })
     }
@@ -85,6 +91,10 @@ impl Log {
         self.producers.unsynced_snapshots(&mut files);
         let folder = self.folder.clone();
         self.epochs.write_if_dirty(&folder)?;
+        let folder_is_new = std::mem::take(&mut self.is_unsynced);
+        if folder_is_new && self.topic_id.is_some() {
+            files.push(folder.disk().open(&folder.file(PARTITION_METADATA_FILE), OpenMode::ReadWrite)?);
+        }
         let folder = std::mem::take(&mut self.folder_dirty).then(|| folder.path());
         Ok(FlushJob {
             offset: end,
@@ -93,6 +103,7 @@ impl Log {
             what: format!("{}: sync", self.topic_partition),
             files,
             folder,
+            folder_is_new,
         })
     }
 

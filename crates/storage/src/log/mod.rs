@@ -72,6 +72,8 @@ pub struct Log {
     pub(crate) deletions: Vec<Deletion>,
     /// The folder got new files since it was last synced.
     pub(crate) folder_dirty: bool,
+    /// Neither the folder itself nor `partition.metadata` was ever synced, as far as we know.
+    pub(crate) is_unsynced: bool,
     pub(crate) is_future: bool,
     /// Deleted: whoever still holds it gets an error.
     pub(crate) closed: bool,
