@@ -434,6 +434,7 @@ impl World {
             self.disk.fail_after(Some(calls));
         }
         self.trace_keeper_files();
+        self.trace_logs();
         let booted = Node::boot(&self.disk, &self.plan, &mut self.random, self.now);
         if self.disk.is_spent() {
             if let Ok(mut node) = booted {
@@ -467,6 +468,17 @@ impl World {
             }
             let (first, last) = (zxids.first(), zxids.last());
             self.trace.add(format_args!("file {} of {}: {first:x?} to {last:x?}", entry.name, entry.len), &[]);
+        }
+    }
+
+    /// What the broker will find.
+    fn trace_logs(&mut self) {
+        for dir in &self.plan.log_dirs {
+            for folder in self.disk.list(dir).unwrap_or_default().iter().filter(|entry| entry.is_dir) {
+                for entry in self.disk.list(&dir.join(&folder.name)).unwrap_or_default() {
+                    self.trace.add(format_args!("file {}/{} of {}", folder.name, entry.name, entry.len), &[]);
+                }
+            }
         }
     }
 
@@ -524,6 +536,7 @@ impl World {
         self.trace.add(format_args!("{} dies: {death:?}", self.now.mono_us), &[]);
         let Some(node) = self.node.take() else { return Ok(()) };
         verify::note_death(&node, &mut self.model, death);
+        self.trace_logs();
         self.end_disk(death);
         drop(node);
         for i in 0..self.slots.len() {
