@@ -148,9 +148,13 @@ fn scan_segment(
     Ok((next, damage.is_some()))
 }
 
-/// Makes a sound segment's indexes anew.
+/// Makes a sound segment's indexes anew, durably: it lies below the recovery point, where nobody will sync or check them
+/// again, and retention would believe what a crash left of them.
 pub(crate) fn rebuild_indexes(segment: &mut LogSegment, config: &LogConfig) -> io::Result<()> {
-    scan_segment(segment, config, |_, _, _| Ok(())).map(drop)
+    scan_segment(segment, config, |_, _, _| Ok(()))?;
+    let mut files = Vec::new();
+    segment.files_to_sync(&mut files)?;
+    files.iter().try_for_each(|file| file.sync_data())
 }
 
 impl Log {

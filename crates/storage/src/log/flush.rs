@@ -83,7 +83,8 @@ impl Log {
     }
 
     fn flush_job(&mut self, end: i64) -> io::Result<FlushJob> {
-        let first = self.segment_of(self.recovery_point).unwrap_or(0);
+        // One that was sealed exactly at the recovery point got its last index entries after its sync.
+        let first = self.segment_of(self.recovery_point.saturating_sub(1)).unwrap_or(0);
         let mut files = Vec::new();
         for segment in self.segments[first..].iter_mut().take_while(|s| s.base_offset() < end) {
             segment.files_to_sync(&mut files)?;
