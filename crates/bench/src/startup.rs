@@ -8,15 +8,18 @@ use crate::process::{Broker, Kind, Setup};
 use crate::throughput::now_ms;
 use crate::wire::{self, Result, Wire};
 
+/// Longest wait for a broker that starts, in seconds.
+const PATIENCE_S: u64 = 300;
+
 /// Starts a broker and gives it with the milliseconds until it acknowledged a record; creates the topic by asking for it.
 pub fn first_record(setup: &Setup, kind: Kind, directory: &Path, port: u16, topic: &str) -> Result<(Broker, f64)> {
     let frame = wire::produce_frame(topic, 0, -1, &wire::batch(1, 100, now_ms()))?;
     let start = Instant::now();
     let mut broker = Broker::launch(setup, kind, directory, port)?;
-    let deadline = start + Duration::from_secs(90);
+    let deadline = start + Duration::from_secs(PATIENCE_S);
     loop {
         if Instant::now() > deadline {
-            return Err(format!("{} acknowledged nothing in 90 s", kind.name()).into());
+            return Err(format!("{} acknowledged nothing in {PATIENCE_S} s", kind.name()).into());
         }
         if kind == Kind::Ottla {
             broker.check_alive()?;
