@@ -297,6 +297,10 @@ impl Log {
             self.producers.update_map_end_offset(offset);
             self.producers.take_snapshot(&self.folder)?;
         }
+        if self.is_unsynced && self.segments.len() == 1 {
+            // A power cut that took the first segment and left the second would look like a log that starts there.
+            self.folder.sync()?;
+        }
         let segment = LogSegment::create(&self.folder, offset, "", &self.config, now.wall_ms)?;
         self.segments.push(segment);
         self.log_end_offset = offset;
