@@ -46,3 +46,14 @@ pub const KEEPER_SNAPSHOT_BYTES: u64 = 16 << 30;
 /// A keeper connection that has sent no connect frame after this time is closed, in milliseconds: as ZooKeeper does, so
 /// that silent sockets don't use up `maxClientCnxns`.
 pub const KEEPER_HANDSHAKE_MS: u64 = 10_000;
+
+/// Largest message on a keeper's election port: ZooKeeper's own bound; a vote is about 200 bytes, its configuration the
+/// most of it.
+pub const ELECTION_MESSAGE_BYTES: usize = 512 << 10;
+
+/// Longest list of election addresses that a server introduces itself with: ZooKeeper's own bound.
+pub const ELECTION_ADDRESSES_BYTES: usize = 2_048;
+
+/// Most identities that a request forwarded between keepers may carry: a client has one per `addauth`, so this is far
+/// above what anybody uses.
+pub const QUORUM_PACKET_AUTH_IDS: usize = 10_000;

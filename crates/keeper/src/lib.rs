@@ -32,3 +32,4 @@ pub mod txn;
 pub mod txn_batch;
 pub mod txn_log;
 pub mod watch_manager;
+pub mod zab;

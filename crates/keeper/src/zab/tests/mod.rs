@@ -1,0 +1,5 @@
+mod captures;
+mod checks;
+mod scenarios;
+mod simulation;
+mod world;
