@@ -4,6 +4,8 @@ use std::net::TcpStream;
 use super::*;
 use crate::scratch::Scratch;
 
+mod every_api;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn config(scratch: &Scratch, more: &[(&str, &str)]) -> BrokerConfig {
