@@ -1,6 +1,8 @@
 //! DescribeGroups 0–6: members of classic groups, with metadata and assignments. Since 3 with what the client may do; since 4
 //! with instance ids; since 6 a group that isn't there is an error (KIP-1043), before it is `Dead`.
 
+use std::collections::BTreeSet;
+
 use ottla_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use ottla_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
@@ -31,7 +33,10 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
         }
         group
     };
-    let groups: Vec<messages::DescribedGroup> = request.groups.iter().map(describe).collect();
+    // Once each: a group's answer can be far larger than its name.
+    let mut seen = BTreeSet::new();
+    let asked = request.groups.iter().filter(|group_id| seen.insert(group_id.as_ref()));
+    let groups: Vec<messages::DescribedGroup> = asked.map(describe).collect();
     let groups = groups.iter().map(|group| DescribedGroup {
         error_code: group.error.code(),
         error_message: group.error_message.as_deref().filter(|_| version >= 6).map(Into::into),

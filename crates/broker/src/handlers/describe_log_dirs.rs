@@ -1,7 +1,7 @@
 //! DescribeLogDirs 0–5 (KIP-113, KIP-827): the log directories, their space and the logs in them. No directory is ever
 //! cordoned (5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use ottla_protocol::messages::describe_log_dirs_response::{
@@ -22,10 +22,11 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
         Ok(request) => request,
         Err(reply) => return reply,
     };
-    let is_asked_for = |topic: &str, partition: i32| match &request.topics {
-        None => true,
-        Some(topics) => topics.iter().any(|asked| asked.topic == topic && asked.partitions.contains(&partition)),
-    };
+    let asked: Option<BTreeSet<(&str, i32)>> = request.topics.as_ref().map(|topics| {
+        topics.iter().flat_map(|asked| asked.partitions.iter().map(|&partition| (&*asked.topic, partition))).collect()
+    });
+    let is_asked_for =
+        |topic: &str, partition: i32| asked.as_ref().is_none_or(|asked| asked.contains(&(topic, partition)));
     let dirs = broker.replicas.logs().describe_log_dirs();
     let results = dirs.iter().map(|dir| describe(dir, &is_asked_for)).collect();
     context.reply(&DescribeLogDirsResponse { results, ..Default::default() })

@@ -1,5 +1,7 @@
 //! DescribeProducers 0 (KIP-664): the producers that a partition's log knows.
 
+use std::collections::BTreeSet;
+
 use ottla_protocol::messages::describe_producers_request::DescribeProducersRequest;
 use ottla_protocol::messages::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
@@ -20,9 +22,16 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
         Ok(request) => request,
         Err(reply) => return reply,
     };
+    // Once each: a partition's answer can be far larger than its number.
+    let mut seen = BTreeSet::new();
     let topics = request.topics.iter().map(|topic| TopicResponse {
         name: Str::Borrowed(&topic.name),
-        partitions: topic.partition_indexes.iter().map(|&index| describe(broker, &topic.name, index)).collect(),
+        partitions: topic
+            .partition_indexes
+            .iter()
+            .filter(|&&index| seen.insert((&*topic.name, index)))
+            .map(|&index| describe(broker, &topic.name, index))
+            .collect(),
     });
     let topics = topics.collect();
     context.reply(&DescribeProducersResponse { topics, ..Default::default() })

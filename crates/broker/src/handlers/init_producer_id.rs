@@ -6,4 +6,5 @@ use ottla_protocol::ApiKey;
 use super::forward::to_control_plane;
 use crate::api::{Api, Facing};
 
-pub static API: Api = Api { key: ApiKey::InitProducerId, versions: (0, 5), facing: Facing::Client, handle: to_control_plane };
+pub static API: Api =
+    Api { key: ApiKey::InitProducerId, versions: (0, 5), facing: Facing::Client, handle: to_control_plane };

@@ -5,7 +5,7 @@
 //! docs/differences.md). Topic ids may stand for names from version 12 on. Version 0 names no controller and treats an empty
 //! list as all topics, and errors when a replica's broker is not alive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ottla_base::ids::Uuid;
@@ -87,12 +87,15 @@ fn wanted(request: &MetadataRequest<'_>, version: i16) -> Option<Wanted> {
     if version < 12 && topics.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_zero()) {
         return None;
     }
-    let ids: Vec<Uuid> = topics.iter().map(|topic| topic.topic_id).filter(|id| !id.is_zero()).collect();
+    // Once each: a small request must not make an answer of all memory by naming a large topic again and again.
+    let mut seen = BTreeSet::new();
+    let ids = topics.iter().map(|topic| topic.topic_id);
+    let ids: Vec<Uuid> = ids.filter(|id| !id.is_zero() && seen.insert(*id)).collect();
     if !ids.is_empty() {
         return Some(Wanted::Ids(ids));
     }
     let mut names: Vec<String> = Vec::with_capacity(topics.len());
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for name in topics.iter().filter_map(|topic| topic.name.as_deref()) {
         if seen.insert(name) {
             names.push(name.to_owned());

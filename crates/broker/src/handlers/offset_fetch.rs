@@ -3,6 +3,7 @@
 //! Up to 7 one group, since 8 several; null topics (since 2) are all that have offsets. Since 5 with leader epochs; since 7 the
 //! client can ask for stable offsets (KIP-447); since 10 topics come by id. 0 read from ZooKeeper and is gone.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_protocol::messages::offset_fetch_request::{
@@ -59,8 +60,11 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
         }]
     } else {
         let image = broker.metadata().image();
-        let groups = request.groups.into_iter();
-        groups.map(|group| fetch_group(&image, group, request.require_stable, &mut asked)).collect()
+        // All offsets of a group only once: they can be far more than its name.
+        let mut seen = BTreeSet::new();
+        let mut groups = request.groups;
+        groups.retain(|group| group.topics.is_some() || seen.insert(group.group_id.to_string()));
+        groups.into_iter().map(|group| fetch_group(&image, group, request.require_stable, &mut asked)).collect()
     };
     let now = context.now;
     let mut asked = Some(asked);
