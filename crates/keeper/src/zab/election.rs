@@ -293,8 +293,7 @@ fn own_vote(me: Candidate<'_>) -> Vote {
 /// Does `new` beat `old`? Servers without weight never do.
 #[doc(alias = "totalOrderPredicate")]
 fn is_better(new: &Vote, old: &Vote, verifier: &QuorumVerifier) -> bool {
-    verifier.weight(new.leader) != 0
-        && (new.peer_epoch, new.zxid, new.leader) > (old.peer_epoch, old.zxid, old.leader)
+    verifier.weight(new.leader) != 0 && (new.peer_epoch, new.zxid, new.leader) > (old.peer_epoch, old.zxid, old.leader)
 }
 
 fn agreeing(votes: &BTreeMap<i64, Vote>, vote: &Vote) -> BTreeSet<i64> {

@@ -22,13 +22,17 @@ enum Phase {
     /// A connection was asked for.
     Connecting,
     /// One failed; the next attempt is at this moment.
-    Retrying { at_ms: u64 },
+    Retrying {
+        at_ms: u64,
+    },
     /// Has introduced itself.
     Discovery,
     /// Has accepted the epoch and waits for DIFF, TRUNC or SNAP.
     Accepted,
     /// A snapshot is on its way.
-    ReceivingSnapshot { zxid: i64 },
+    ReceivingSnapshot {
+        zxid: i64,
+    },
     /// Takes over the leader's history.
     Synchronization,
     /// Has all of it (NEWLEADER came) and waits for a quorum to have it.

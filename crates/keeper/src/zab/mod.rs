@@ -112,34 +112,68 @@ pub enum Input {
 pub enum Output {
     /// Send a vote on the election port, connecting when there is no connection. When it can't leave at once, only the
     /// newest for each server is kept; the last one is sent again on each new connection.
-    Notify { to: i64, notification: Notification },
+    Notify {
+        to: i64,
+        notification: Notification,
+    },
     /// Connect to this server's quorum port: [`Input::Connected`] or [`Input::ConnectFailed`] follows.
-    Connect { leader: i64 },
-    Send { conn: ConnId, packet: QuorumPacket },
+    Connect {
+        leader: i64,
+    },
+    Send {
+        conn: ConnId,
+        packet: QuorumPacket,
+    },
     /// Send the tree as it is now: a SNAP packet with this zxid, the snapshot, its signature.
-    SendSnapshot { conn: ConnId, zxid: i64 },
+    SendSnapshot {
+        conn: ConnId,
+        zxid: i64,
+    },
     /// Close when everything before was sent. Nothing of this connection is wanted any more.
-    Close { conn: ConnId },
+    Close {
+        conn: ConnId,
+    },
     /// Write, in the order of tickets. A failed write ends the server.
-    Persist { ticket: u64, what: Persist },
+    Persist {
+        ticket: u64,
+        what: Persist,
+    },
     /// The transaction is committed: apply it.
     Deliver(Txn),
     /// The server's role changed. Whatever the role, clients are served only after `Serving`.
     StateChanged(ServerState),
     /// Synchronised: clients may be served. `zxid` is where the epoch's own transactions begin.
-    Serving { epoch: i64, zxid: i64 },
+    Serving {
+        epoch: i64,
+        zxid: i64,
+    },
     /// The leader's ensemble, for the dynamic configuration file.
     ConfigSeen(Arc<[u8]>),
     /// Leader: decide this for a client of another server, then [`Input::Propose`]; a `sync` comes back as [`Input::Sync`].
-    Request { conn: ConnId, sid: i64, request: LearnerRequest },
+    Request {
+        conn: ConnId,
+        sid: i64,
+        request: LearnerRequest,
+    },
     /// Everything that was committed when the oldest unanswered `sync` of this server was asked for has been delivered.
     Synced,
     /// Leader: is this session alive? From now on it belongs to `sid`. Answer with [`Input::Revalidated`].
-    Revalidate { conn: ConnId, sid: i64, session_id: i64, timeout_ms: i32 },
+    Revalidate {
+        conn: ConnId,
+        sid: i64,
+        session_id: i64,
+        timeout_ms: i32,
+    },
     /// Learner: the leader's answer about a client that came back.
-    Revalidated { session_id: i64, valid: bool },
+    Revalidated {
+        session_id: i64,
+        valid: bool,
+    },
     /// Leader: a client of a learner was heard of.
-    Touch { session_id: i64, timeout_ms: i32 },
+    Touch {
+        session_id: i64,
+        timeout_ms: i32,
+    },
 }
 
 /// A write.

@@ -218,8 +218,7 @@ mod tests {
     fn groups_and_weights() {
         let mut text: String = (1..=9).map(|sid| format!("server.{sid}=h{sid}:1:2:participant\n")).collect();
         text.push_str("group.1=1:2:3\ngroup.2=4:5:6\ngroup.3=7:8:9\n");
-        let weights: String =
-            (1..=9).map(|sid| format!("weight.{sid}={}\n", if sid >= 7 { 0 } else { 1 })).collect();
+        let weights: String = (1..=9).map(|sid| format!("weight.{sid}={}\n", if sid >= 7 { 0 } else { 1 })).collect();
         text.push_str(&weights);
         text.push_str("version=0");
         let verifier = verifier(&text);

@@ -2,14 +2,12 @@
 
 use super::sync::proposal;
 use super::{Leader, LearnerHandler, Phase, Stage};
+use crate::jute::{JuteError, Reader};
 use crate::proto::OpCode;
 use crate::zab::journal::{counter_of, epoch_of};
-use crate::zab::messages::{
-    LearnerRequest, PacketType, QuorumPacket, Touched, session_validity,
-};
+use crate::zab::messages::{LearnerRequest, PacketType, QuorumPacket, Touched, session_validity};
 use crate::zab::peer::{Context, Leave};
 use crate::zab::{ConnId, Output, Txn};
-use crate::jute::{JuteError, Reader};
 use std::collections::BTreeSet;
 
 /// Does a learner acknowledge in time? Two proposals are watched: the oldest that is open, and the last one sent.

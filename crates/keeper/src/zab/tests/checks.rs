@@ -1,6 +1,7 @@
 //! What must always hold. Whatever any server delivers goes into one sequence; each failure names its seed.
 
 use crate::zab::Txn;
+use crate::zab::journal::epoch_of;
 use std::collections::{BTreeMap, VecDeque};
 
 pub struct Checks {
@@ -84,8 +85,10 @@ impl Checks {
         self.compared[node] = self.compared[node].min(kept);
     }
 
-    pub fn sync_asked(&mut self, node: usize) {
-        self.syncs[node].push_back(self.committed.len());
+    /// The leader answers a `sync` by itself, as ZooKeeper's does: one that a later epoch has replaced without its
+    /// noticing knows nothing of that epoch.
+    pub fn sync_asked(&mut self, node: usize, epoch: i64) {
+        self.syncs[node].push_back(self.committed.partition_point(|txn| epoch_of(txn.zxid) <= epoch));
     }
 
     pub fn synced(&mut self, node: usize, applied: &[Txn]) {

@@ -44,7 +44,9 @@ impl Disk {
                 assert!(self.snapshot_zxid <= zxid, "can't truncate a snapshot");
             }
             Write::Plain(Persist::Snapshot { .. }) => unreachable!("comes with its content"),
-            Write::Snapshot(zxid, content) => (self.snapshot_zxid, self.snapshot, self.log) = (zxid, content, Vec::new()),
+            Write::Snapshot(zxid, content) => {
+                (self.snapshot_zxid, self.snapshot, self.log) = (zxid, content, Vec::new())
+            }
         }
     }
 
@@ -209,7 +211,8 @@ impl World {
             }
             Event::Synced { node, life } if self.alive(node, life) => self.synced(node),
             Event::Vote { from, to, life, notification } => {
-                if self.nodes[from].life == life && self.nodes[to].peer.is_some() && !self.blocked.contains(&(from, to)) {
+                if self.nodes[from].life == life && self.nodes[to].peer.is_some() && !self.blocked.contains(&(from, to))
+                {
                     self.step(to, Input::Notification { from: from as i64, notification });
                 }
             }
@@ -336,8 +339,9 @@ impl World {
             let Some(conn) = self.conns.get_mut(&id) else { continue };
             let [from_learner, from_leader] = std::mem::take(&mut conn.held);
             for (queue, from_leader) in [(from_learner, false), (from_leader, true)] {
+                // Before what is still on its way.
                 for message in queue {
-                    self.send(id, from_leader, message);
+                    self.arrive(id, from_leader, message);
                 }
             }
         }
@@ -372,9 +376,8 @@ impl World {
     }
 
     fn connect(&mut self, from: usize, to: usize) {
-        let reachable = self.nodes[to].peer.is_some()
-            && !self.blocked.contains(&(from, to))
-            && !self.blocked.contains(&(to, from));
+        let reachable =
+            self.nodes[to].peer.is_some() && !self.blocked.contains(&(from, to)) && !self.blocked.contains(&(to, from));
         if !reachable {
             self.step(from, Input::ConnectFailed { leader: to as i64 });
             return;
@@ -578,7 +581,8 @@ impl World {
     pub fn sync(&mut self, node: usize) {
         let Some(peer) = self.nodes[node].peer.as_ref().filter(|peer| peer.is_serving()) else { return };
         let leads = peer.leader().is_some();
-        self.checks.sync_asked(node);
+        let epoch = peer.journal().current_epoch();
+        self.checks.sync_asked(node, epoch);
         if leads {
             self.step(node, Input::Sync { conn: None });
         } else {
