@@ -141,7 +141,7 @@ impl Election {
     /// A new election: the next round, with a vote for oneself. Done at once when this server alone is a quorum.
     #[doc(alias = "lookForLeader")]
     pub fn start(&mut self, now_ms: u64, me: Candidate<'_>, out: &mut Vec<Output>) {
-        self.logical_clock += 1;
+        self.logical_clock = self.logical_clock.saturating_add(1);
         self.received.clear();
         self.out_of_election.clear();
         self.interval_ms = self.timing.min_notification_interval_ms;

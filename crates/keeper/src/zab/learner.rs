@@ -230,6 +230,9 @@ impl Learner {
     #[doc(alias = "syncWithLeader")]
     fn begin_sync(&mut self, cx: &mut Context<'_>, packet: &QuorumPacket) -> Result<(), Leave> {
         match packet.kind {
+            PacketType::Trunc | PacketType::Snap if packet.zxid < 0 => {
+                return Err(Leave::because(format!("{:?} to zxid {}", packet.kind, packet.zxid)));
+            }
             PacketType::Ping => self.answer_ping(cx, packet),
             PacketType::Diff => {
                 if self.from_scratch {
@@ -289,7 +292,7 @@ impl Learner {
     /// Takes a transaction that is next in the leader's history: kept until NEWLEADER, logged at once after it.
     fn take(&mut self, cx: &mut Context<'_>, zxid: i64, data: &[u8]) -> Result<(), Leave> {
         let last = self.unlogged.last().map_or(cx.journal.last_zxid(), |txn| txn.zxid);
-        let next = zxid == last + 1 || (epoch_of(zxid) > epoch_of(last) && counter_of(zxid) > 0);
+        let next = zxid == last.wrapping_add(1) || (epoch_of(zxid) > epoch_of(last) && counter_of(zxid) > 0);
         if !next || txn::zxid_of(data) != Ok(zxid) {
             return Err(Leave::because(format!("proposal {zxid:#x} does not follow {last:#x}")));
         }
