@@ -35,7 +35,7 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
     };
     // Once each: a group's answer can be far larger than its name.
     let mut seen = BTreeSet::new();
-    let asked = request.groups.iter().filter(|group_id| seen.insert(group_id.as_ref()));
+    let asked = request.groups.iter().filter(|&group_id| seen.insert(&**group_id));
     let groups: Vec<messages::DescribedGroup> = asked.map(describe).collect();
     let groups = groups.iter().map(|group| DescribedGroup {
         error_code: group.error.code(),

@@ -3,7 +3,14 @@
 use ottla_base::random::Random;
 use ottla_broker::api::APIS;
 use ottla_broker::reply::Reply;
-use ottla_protocol::messages::metadata_request::MetadataRequest;
+use ottla_protocol::messages::describe_groups_request::DescribeGroupsRequest;
+use ottla_protocol::messages::describe_groups_response::DescribeGroupsResponse;
+use ottla_protocol::messages::describe_producers_request::{DescribeProducersRequest, TopicRequest};
+use ottla_protocol::messages::describe_producers_response::DescribeProducersResponse;
+use ottla_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use ottla_protocol::messages::metadata_response::MetadataResponse;
+use ottla_protocol::messages::offset_fetch_request::{OffsetFetchRequest, OffsetFetchRequestGroup};
+use ottla_protocol::messages::offset_fetch_response::OffsetFetchResponse;
 use ottla_protocol::messages::produce_request::ProduceRequest;
 use ottla_protocol::{ErrorCode, request_frame};
 
@@ -110,4 +117,25 @@ fn noise_to_every_api_never_panics() {
         }
     }
     harness.pass(100_000);
+}
+
+/// A name takes some bytes, what is told of it may take thousands: a request may not multiply them.
+#[test]
+fn what_is_named_again_is_told_once() {
+    let mut harness = Harness::new();
+    let id = harness.topic("t", 2);
+    let asked = MetadataRequestTopic { topic_id: id, name: None };
+    let answer = harness.ask(12, &MetadataRequest { topics: Some(vec![asked; 3]), ..Default::default() });
+    assert_eq!(answer.get::<MetadataResponse<'_>>().topics.len(), 1);
+    let topic = |indexes| TopicRequest { name: "t".into(), partition_indexes: indexes };
+    let request = DescribeProducersRequest { topics: vec![topic(vec![0, 0, 1]), topic(vec![1, 0])] };
+    let answer = harness.ask(0, &request);
+    let response: DescribeProducersResponse<'_> = answer.get();
+    assert_eq!(response.topics.iter().map(|topic| topic.partitions.len()).collect::<Vec<_>>(), [2, 0]);
+    let groups = DescribeGroupsRequest { groups: vec!["g".into(); 3], ..Default::default() };
+    let answer = harness.ask(5, &groups);
+    assert_eq!(answer.get::<DescribeGroupsResponse<'_>>().groups.len(), 1);
+    let all_offsets = OffsetFetchRequestGroup { group_id: "g".into(), topics: None, ..Default::default() };
+    let answer = harness.ask(8, &OffsetFetchRequest { groups: vec![all_offsets; 3], ..Default::default() });
+    assert_eq!(answer.get::<OffsetFetchResponse<'_>>().groups.len(), 1);
 }
