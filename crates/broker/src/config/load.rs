@@ -105,4 +105,21 @@ mod tests {
         );
         assert_eq!(load("f", "broker.id=1", &[]).expect("valid").1, None);
     }
+
+    #[test]
+    fn what_nobody_reads_is_said_to_have_no_effect() {
+        let names = [
+            "background.threads",
+            "controlled.shutdown.enable",
+            "log.cleaner.io.max.bytes.per.second",
+            "log.cleaner.threads",
+            "queued.max.requests",
+            "request.timeout.ms",
+        ];
+        for name in names {
+            let (_, warning) = load("f", &format!("{name}=1").replace("enable=1", "enable=true"), &[]).expect("valid");
+            assert!(warning.is_some_and(|warning| warning.contains(name)), "{name}");
+        }
+        assert_eq!(load("f", "queued.max.request.bytes=1000000", &[]).expect("valid").1, None);
+    }
 }

@@ -139,7 +139,7 @@ settings! {
     - "share.fetch.purgatory.purge.interval.requests" Int "1000" [Any] ReadOnly "Share groups; as in Kafka.";
     - "telemetry.max.bytes" Int "1048576" [Min(1)] ReadOnly "Largest push of client metrics.";
     - "transaction.abort.timed.out.transaction.cleanup.interval.ms" Int "10000" [Min(1)] ReadOnly "Time between looks for transactions that took too long.";
-    + "transaction.max.timeout.ms" Int "900000" [Min(1)] ReadOnly "Longest transaction that a producer may ask for.";
+    - "transaction.max.timeout.ms" Int "900000" [Min(1)] ReadOnly "Longest transaction that a producer may ask for.";
     - "transaction.partition.verification.enable" Boolean "true" [Any] ClusterWide "Checks that a partition is part of the transaction before appending to it.";
     - "transaction.remove.expired.transaction.cleanup.interval.ms" Int "3600000" [Min(1)] ReadOnly "Time between looks for expired transactional ids.";
     - "transaction.state.log.load.buffer.size" Int "5242880" [Min(1)] ReadOnly "Bytes read at once when transactions are loaded.";

@@ -12,12 +12,12 @@ settings! {
     + "log.cleaner.delete.retention.ms" Long "86400000" [Min(0)] ClusterWide "Topic default of delete.retention.ms.";
     + "log.cleaner.enable" Boolean "true" [Any] ReadOnly "Compacts logs whose cleanup.policy says so.";
     + "log.cleaner.io.buffer.load.factor" Double "0.9" [Any] ClusterWide "How full the cleaner's map of keys may get.";
-    + "log.cleaner.io.buffer.size" Int "524288" [Min(0)] ClusterWide "Memory for reading and writing of all cleanings, in bytes.";
-    + "log.cleaner.io.max.bytes.per.second" Double "1.7976931348623157E308" [Any] ClusterWide "Most bytes that the cleaner reads and writes each second.";
+    - "log.cleaner.io.buffer.size" Int "524288" [Min(0)] ClusterWide "Memory for reading and writing of all cleanings, in bytes.";
+    - "log.cleaner.io.max.bytes.per.second" Double "1.7976931348623157E308" [Any] ClusterWide "Most bytes that the cleaner reads and writes each second; it is not slowed down yet.";
     + "log.cleaner.max.compaction.lag.ms" Long "9223372036854775807" [Min(1)] ClusterWide "Topic default of max.compaction.lag.ms.";
     + "log.cleaner.min.cleanable.ratio" Double "0.5" [RangeF(0.0, 1.0)] ClusterWide "Topic default of min.cleanable.dirty.ratio.";
     + "log.cleaner.min.compaction.lag.ms" Long "0" [Min(0)] ClusterWide "Topic default of min.compaction.lag.ms.";
-    + "log.cleaner.threads" Int "1" [Min(0)] ClusterWide "Threads that clean.";
+    - "log.cleaner.threads" Int "1" [Min(0)] ClusterWide "Threads that clean; one here, unless log.cleaner.enable is false.";
     + "log.cleanup.policy" List "delete" [ListOf(&["compact", "delete"])] ClusterWide "Topic default of cleanup.policy.";
     + "log.dir" List "/tmp/kafka-logs" [Any] ReadOnly "The log directory, when log.dirs is not set.";
     - "log.dir.failure.timeout.ms" Long "30000" [Min(1)] ReadOnly "KRaft only: a broker that cannot report a failed directory for this long stops.";

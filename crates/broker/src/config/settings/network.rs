@@ -19,9 +19,9 @@ settings! {
     + "max.request.partition.size.limit" Int "2000" [Min(1)] ReadOnly "Most partitions that DescribeTopicPartitions answers with at once.";
     - "num.io.threads" Int "8" [Min(1)] ClusterWide "Kafka's request handler threads; requests are handled on the network threads here.";
     + "num.network.threads" Int "3" [Min(1)] ClusterWide "Threads that serve connections.";
-    - "queued.max.request.bytes" Long "-1" [Any] ReadOnly "Most bytes of requests waiting for a handler; -1 is no limit.";
-    + "queued.max.requests" Int "500" [Min(1)] ReadOnly "Most requests waiting for a handler.";
-    + "request.timeout.ms" Int "30000" [Any] ReadOnly "How long a request of this broker to another waits for its answer.";
+    + "queued.max.request.bytes" Long "-1" [Any] ReadOnly "Most bytes that all large requests under way may take; 512 MiB when it is -1 or 0.";
+    - "queued.max.requests" Int "500" [Min(1)] ReadOnly "Most requests waiting for a handler; none waits here, see queued.max.request.bytes.";
+    - "request.timeout.ms" Int "30000" [Any] ReadOnly "How long a request of this broker to another waits for its answer.";
     - "socket.connection.setup.timeout.max.ms" Long "30000" [Any] ReadOnly "Longest wait for a connection to another broker.";
     - "socket.connection.setup.timeout.ms" Long "10000" [Any] ReadOnly "First wait for a connection to another broker.";
     + "socket.listen.backlog.size" Int "50" [Min(1)] ReadOnly "Connections that wait to be accepted.";
