@@ -43,6 +43,13 @@ struct Options {
     figures: Vec<String>,
 }
 
+impl Options {
+    /// Bytes of so many gigabytes, at this run's scale.
+    fn amount(&self, gigabytes: f64) -> u64 {
+        (gigabytes * 1e9 * self.setup.scale) as u64
+    }
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.first().map(String::as_str) {
@@ -102,7 +109,10 @@ fn run(options: &Options) -> Result<()> {
     let wanted = |figure: &str| options.figures.is_empty() || options.figures.iter().any(|f| f == figure);
     println!("| figure | Ottla | Kafka 4.3.1 | ratio | bare loop | to bare |\n|---|---|---|---|---|---|");
     for (place, directory) in [("tmpfs", &options.tmpfs), ("disk", &options.disk)] {
-        if ["produce", "fetch", "publish", "latency", "list"].into_iter().any(wanted) {
+        if ["produce", "fetch"].into_iter().any(wanted) {
+            rates(options, place, directory, &wanted)?;
+        }
+        if ["publish", "latency"].into_iter().any(wanted) || (wanted("list") && place == "tmpfs") {
             side_by_side(options, place, directory, &wanted)?;
         }
     }
@@ -113,34 +123,61 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The figures for which both brokers run side by side.
-fn side_by_side(options: &Options, place: &str, directory: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+/// Both brokers, empty, running side by side.
+fn start_both(options: &Options, directory: &Path) -> Result<Vec<Broker>> {
     let mut brokers = Vec::new();
     for (i, &kind) in options.kinds.iter().enumerate() {
         // What a run that failed has left.
         let _ = std::fs::remove_dir_all(directory.join(format!("b{i}")));
         brokers.push(Broker::start(&options.setup, kind, &directory.join(format!("b{i}")), 39_092 + 10 * i as u16)?);
     }
-    let amount = |gigabytes: f64| (gigabytes * 1e9 * options.setup.scale) as u64;
+    Ok(brokers)
+}
+
+fn end_both(brokers: Vec<Broker>, directory: &Path) {
+    drop(brokers);
+    for i in 0..2 {
+        let _ = std::fs::remove_dir_all(directory.join(format!("b{i}")));
+    }
+}
+
+/// Makes the topic and lets the brokers work on it: a JVM compiles what it runs often.
+fn warm_up(options: &Options, brokers: &[Broker], topic: &str, record_bytes: usize) -> Result<()> {
+    for broker in brokers {
+        Wire::connect(&broker.address)?.create_topic(topic, throughput::PARTITIONS)?;
+        throughput::produce(broker, topic, record_bytes, options.amount(1.0))?;
+        throughput::fetch(broker, topic, options.amount(1.0))?;
+    }
+    Ok(())
+}
+
+/// CPU seconds per gigabyte. New brokers for each size of record: on a tmpfs the data of all rounds together would fill a
+/// small machine's memory, and what is measured then is the kernel's search for free pages.
+fn rates(options: &Options, place: &str, directory: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
     for record_bytes in [100, 1000] {
-        let topic = format!("records-{record_bytes}");
-        for broker in &brokers {
-            Wire::connect(&broker.address)?.create_topic(&topic, throughput::PARTITIONS)?;
-            // A JVM compiles what it runs often: let it.
-            throughput::produce(broker, &topic, record_bytes, amount(1.0))?;
-            throughput::fetch(broker, &topic, amount(1.0))?;
-        }
+        let brokers = start_both(options, directory)?;
+        warm_up(options, &brokers, "records", record_bytes)?;
         if wanted("produce") {
-            let rates = rounds(options, &brokers, |b| throughput::produce(b, &topic, record_bytes, amount(1.0)))?;
-            let bare = best(options.rounds, || throughput::bare_produce(directory, record_bytes, amount(1.0)))?;
+            let amount = options.amount(1.0);
+            let rates = rounds(options, &brokers, |b| throughput::produce(b, "records", record_bytes, amount))?;
+            let bare = best(options.rounds, || throughput::bare_produce(directory, record_bytes, amount))?;
             print_rates(&format!("CPU s/GB produced, {record_bytes} B, {place}"), &rates, bare);
         }
         if wanted("fetch") {
-            let rates = rounds(options, &brokers, |b| throughput::fetch(b, &topic, amount(2.0)))?;
-            let bare = best(options.rounds, || throughput::bare_fetch(directory, amount(2.0)))?;
+            let amount = options.amount(2.0);
+            let rates = rounds(options, &brokers, |b| throughput::fetch(b, "records", amount))?;
+            let bare = best(options.rounds, || throughput::bare_fetch(directory, amount))?;
             print_rates(&format!("CPU s/GB consumed, {record_bytes} B, {place}"), &rates, bare);
         }
+        end_both(brokers, directory);
     }
+    Ok(())
+}
+
+/// The other figures for which both brokers run side by side.
+fn side_by_side(options: &Options, place: &str, directory: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+    let brokers = start_both(options, directory)?;
+    warm_up(options, &brokers, "warm-up", 1000)?;
     if wanted("publish") {
         let mut rates = Vec::new();
         for broker in &brokers {
@@ -161,9 +198,7 @@ fn side_by_side(options: &Options, place: &str, directory: &Path, wanted: &dyn F
         }
         print_row("ms for `topics --list`", &times, 1, None);
     }
-    drop(brokers);
-    let _ = std::fs::remove_dir_all(directory.join("b0"));
-    let _ = std::fs::remove_dir_all(directory.join("b1"));
+    end_both(brokers, directory);
     Ok(())
 }
 
