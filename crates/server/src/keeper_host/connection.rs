@@ -14,7 +14,10 @@ use super::Shared;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 16 << 10;
-/// A client that lets so many bytes of answers wait is not read from.
+/// Bytes of them handed to the server at a time: about fifty requests for as many nodes of a megabyte, after which the
+/// client has to take its answers before it gets more.
+const HANDED_BYTES: usize = 1 << 10;
+/// A client that lets so many bytes of answers wait is not read from, and what was read waits.
 const FULL_BYTES: usize = 1 << 20;
 /// A client that lets so many bytes wait (watch events come without being asked for) is disconnected; it finds its
 /// session again when it reads faster.
@@ -97,6 +100,7 @@ async fn exchange(
 ) -> io::Result<()> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut received = Vec::with_capacity(READ_BYTES);
+    let mut handed = 0;
     let mut sending = Vec::new();
     let mut sent = 0;
     loop {
@@ -109,11 +113,18 @@ async fn exchange(
             if state.bytes.len() > MAX_WAITING_BYTES {
                 return Err(io::Error::other("the client does not read what it is sent"));
             }
-            (state.paused || state.bytes.len() > FULL_BYTES, state.closing)
+            let waiting = state.bytes.len() + sending.len() - sent;
+            (state.paused || waiting > FULL_BYTES, state.closing)
         };
         let sends = sent < sending.len();
         if closing && !sends {
             return writer.shutdown().await;
+        }
+        if handed < received.len() && !paused && !closing {
+            let end = received.len().min(handed + HANDED_BYTES);
+            shared.step(Input::Received { conn, bytes: &received[handed..end] });
+            handed = end;
+            continue;
         }
         tokio::select! {
             biased;
@@ -122,13 +133,16 @@ async fn exchange(
                 count => sent += count,
             },
             () = outbox.changed.notified() => {}
-            count = reader.read_buf(&mut received), if !paused && !closing => {
-                if count? == 0 {
-                    return Ok(());
-                }
-                shared.step(Input::Received { conn, bytes: &received });
-                received.clear();
-            }
+            count = read(&mut reader, &mut received, &mut handed), if !paused && !closing => if count? == 0 {
+                return Ok(());
+            },
         }
     }
+}
+
+/// Reads the next bytes, once all before them were handed on; gives their number.
+async fn read(reader: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>, handed: &mut usize) -> io::Result<usize> {
+    received.clear();
+    *handed = 0;
+    reader.read_buf(received).await
 }

@@ -2,7 +2,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use ottla_client::keeper_client::{ConnectString, KeeperClient, KeeperClientConfig};
+use ottla_keeper::jute::Jute;
 use ottla_keeper::ops::{AclEntry, CreateMode, KeeperOp, KeeperReply};
+use ottla_keeper::proto::{ConnectRequest, OpCode, RequestHeader};
 
 use super::*;
 use crate::scratch::Scratch;
@@ -102,4 +104,44 @@ fn a_used_directory_and_a_used_port_are_refused() {
     let text = format!("clientPort={}", keeper.address().port());
     let error = start(&other, &text).expect_err("is taken").to_string();
     assert!(error.contains("in use") && error.contains("clientPort"), "{error}");
+}
+
+/// Requests are small and their answers are not: many that come at once are answered as fast as the client reads.
+#[tokio::test]
+async fn pipelined_reads_of_much_data_are_all_answered() {
+    const REQUESTS: u32 = 1_500;
+    const DATA: usize = 200_000;
+    let scratch = Scratch::new("keeper");
+    let mut keeper = start(&scratch, "").expect("starts");
+    let writer = client(&keeper, true);
+    writer.wait_connected(Duration::from_secs(10)).await.expect("connects");
+    let (path, acl) = ("/big".to_owned(), AclEntry::open());
+    let big = KeeperOp::Create { path, data: Some(vec![7; DATA]), acl, mode: CreateMode::Persistent };
+    writer.call(big).await.expect("creates");
+    writer.close(Duration::from_secs(5)).await;
+    let connect = ConnectRequest { timeout_ms: 5_000, passwd: Some(&[0; 16]), ..ConnectRequest::default() };
+    let frame = |body: &[u8]| [&(body.len() as u32).to_be_bytes()[..], body].concat();
+    let mut stream = TcpStream::connect(keeper.address()).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");
+    let mut answers = stream.try_clone().expect("a second handle");
+    let mut answer = move |xid: u32| {
+        let mut len = [0; 4];
+        answers.read_exact(&mut len).unwrap_or_else(|e| panic!("answer {xid}: {e}"));
+        let mut body = vec![0; u32::from_be_bytes(len) as usize];
+        answers.read_exact(&mut body).unwrap_or_else(|e| panic!("answer {xid}: {e}"));
+        body
+    };
+    stream.write_all(&frame(&connect.to_bytes())).expect("writes");
+    answer(0);
+    let get_data = |xid| {
+        let header = RequestHeader { xid, op: OpCode::GetData.code() };
+        frame(&[&header.to_bytes()[..], b"\0\0\0\x04/big\0"].concat())
+    };
+    let requests: Vec<u8> = (1..=REQUESTS).flat_map(|xid| get_data(xid as i32)).collect();
+    stream.write_all(&requests).expect("writes");
+    for xid in 1..=REQUESTS {
+        let body = answer(xid);
+        assert!(body[..4] == xid.to_be_bytes() && body.len() > DATA, "answer {xid}");
+    }
+    keeper.stop();
 }
