@@ -20,11 +20,18 @@ use crate::metrics::Metrics;
 const CONNECTIONS: usize = 16;
 /// How long a scraper may take to say what it wants.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may last: one that does not take its answer must not keep its place for ever. A scraper that keeps
+/// its connection opens another one then.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 /// The version that Prometheus asks for by default.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves `metrics` on `socket` for ever.
 pub async fn serve(socket: TcpListener, metrics: Arc<Metrics>) {
+    serve_each_for(CONNECTION_TIMEOUT, socket, metrics).await;
+}
+
+async fn serve_each_for(connection_timeout: Duration, socket: TcpListener, metrics: Arc<Metrics>) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => {
@@ -54,8 +61,10 @@ pub async fn serve(socket: TcpListener, metrics: Arc<Metrics>) {
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), answer);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "metrics connection lost");
+            match tokio::time::timeout(connection_timeout, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "metrics connection lost"),
+                Err(_) => tracing::debug!("metrics connection closed: it has lasted long enough"),
             }
             drop(permit);
         });
@@ -79,7 +88,7 @@ fn respond(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Byte
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{ErrorKind, Read, Write};
     use std::net::TcpStream;
 
     use super::*;
@@ -105,5 +114,20 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("kafka_network_processors 1"), "{answer}");
         assert!(ask("GET /").starts_with("HTTP/1.1 404"));
         assert!(ask("POST /metrics").starts_with("HTTP/1.1 405"));
+    }
+
+    #[test]
+    fn who_does_not_take_answers_loses_the_connection() {
+        let metrics = Arc::new(Metrics::default());
+        let cores = Cores::start(1, &metrics).expect("a thread starts");
+        let socket = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let address = socket.local_addr().expect("has an address");
+        socket.set_nonblocking(true).expect("sets");
+        cores.spawn(serve_each_for(Duration::from_millis(200), socket, metrics));
+        let mut stream = TcpStream::connect(address).expect("connects");
+        stream.set_write_timeout(Some(Duration::from_secs(10))).expect("sets");
+        let requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
+        let error = std::iter::repeat_with(|| stream.write_all(&requests)).find_map(Result::err).expect("closed");
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
     }
 }
