@@ -129,7 +129,7 @@ fn start_both(options: &Options, directory: &Path) -> Result<Vec<Broker>> {
     for (i, &kind) in options.kinds.iter().enumerate() {
         // What a run that failed has left.
         let _ = std::fs::remove_dir_all(directory.join(format!("b{i}")));
-        brokers.push(Broker::start(&options.setup, kind, &directory.join(format!("b{i}")), 39_092 + 10 * i as u16)?);
+        brokers.push(Broker::start(&options.setup, kind, &directory.join(format!("b{i}")), 19_092 + 10 * i as u16)?);
     }
     Ok(brokers)
 }
@@ -240,13 +240,13 @@ fn starts(options: &Options, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
             let _ = std::fs::remove_dir_all(&directory);
             if kind == Kind::Kafka {
                 // Formatting the folder is not a part of a start.
-                Broker::start(&options.setup, kind, &directory, 39_192)?.stop()?;
+                Broker::start(&options.setup, kind, &directory, 19_192)?.stop()?;
             }
-            best = best.min(startup::first_record(&options.setup, kind, &directory, 39_192, "first")?.1);
+            best = best.min(startup::first_record(&options.setup, kind, &directory, 19_192, "first")?.1);
             let _ = std::fs::remove_dir_all(directory);
         }
         empty.push((kind, best));
-        let mut broker = Broker::start(&options.setup, kind, &directory, 39_192)?;
+        let mut broker = Broker::start(&options.setup, kind, &directory, 19_192)?;
         std::thread::sleep(std::time::Duration::from_secs(3));
         idle.push((kind, broker.resident_bytes()? as f64 / 1e6));
         startup::fill_partitions(&broker, "many", partitions)?;
@@ -255,7 +255,7 @@ fn starts(options: &Options, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
         let mut best = f64::INFINITY;
         for _ in 0..options.rounds {
             broker.kill()?;
-            let (again, ms) = startup::first_record(&options.setup, kind, &directory, 39_192, "many")?;
+            let (again, ms) = startup::first_record(&options.setup, kind, &directory, 19_192, "many")?;
             broker = again;
             best = best.min(ms);
         }

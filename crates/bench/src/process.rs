@@ -152,6 +152,7 @@ impl Broker {
         if self.is_alive() {
             return Ok(());
         }
+        self.pid = 0;
         Err(format!("{} ended by itself: see {}", self.kind.name(), self.directory.join("out.log").display()).into())
     }
 
