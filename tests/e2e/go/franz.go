@@ -36,7 +36,8 @@ func franz(address, topic string) {
 		group := topic + balancer.ProtocolName()
 		member := func() *kgo.Client {
 			return value(kgo.NewClient(kgo.SeedBrokers(address), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic),
-				kgo.Balancers(balancer), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100*time.Millisecond)))
+				kgo.Balancers(balancer), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100*time.Millisecond),
+				kgo.HeartbeatInterval(200*time.Millisecond)))
 		}
 		var got []string
 		first := member()
