@@ -56,6 +56,22 @@ impl Folder {
     pub fn sync(&self) -> io::Result<()> {
         self.disk().sync_dir(&self.path())
     }
+
+    /// Syncs the folder, unless it was removed meanwhile: a flush runs without the log's mutex, and a deletion of the topic
+    /// in between is no failure of the disk.
+    #[doc(alias = "flushDirIfExists")]
+    pub fn sync_if_there(&self) -> io::Result<()> {
+        loop {
+            let path = self.path();
+            match self.disk().sync_dir(&path) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                other => return other,
+            }
+            if self.path() == path {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// Which file: an offset, a kind (`.log`, `.index`, …) and a suffix while it is not in its final place.

@@ -17,7 +17,7 @@ use crate::config::LogConfig;
 use crate::folder::{Folder, remove_if_there};
 use crate::index_file::IndexEntry;
 use crate::leader_epoch_cache::LeaderEpochCache;
-use crate::log::Log;
+use crate::log::{FolderChanges, Log};
 use crate::log_dir::{
     CLEANED_SUFFIX, DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, LogDir, SNAPSHOT_SUFFIX, SWAP_SUFFIX, TIME_INDEX_SUFFIX,
     TXN_INDEX_SUFFIX, parse_offset_file_name,
@@ -63,7 +63,7 @@ pub fn create(
     let mut log = bare(folder, topic_partition, config, producers, now);
     log.topic_id = topic_id;
     log.segments.push(segment);
-    log.folder_dirty = true;
+    log.folder_changes.note();
     log.is_unsynced = true;
     Ok(log)
 }
@@ -92,7 +92,7 @@ fn bare(
         epochs: LeaderEpochCache::default(),
         last_flush_ms: now.wall_ms,
         deletions: Vec::new(),
-        folder_dirty: false,
+        folder_changes: FolderChanges::default(),
         is_unsynced: false,
         closed: false,
         generation: 0,
@@ -231,7 +231,7 @@ pub fn load(
     if log.segments.is_empty() {
         let segment = LogSegment::create(&log.folder, hints.log_start_offset, "", &log.config, now.wall_ms)?;
         log.segments.push(segment);
-        log.folder_dirty = true;
+        log.folder_changes.note();
     }
     log.log_start_offset = hints.log_start_offset.max(log.segments[0].base_offset());
     if hints.clean && epochs_good {
@@ -241,7 +241,7 @@ pub fn load(
         let from = if epochs_good { hints.recovery_point } else { 0 };
         log.recover(from, &rebuild, hints, now)?;
         // Files made before a kill may not be durable yet, though we see them.
-        log.folder_dirty = true;
+        log.folder_changes.note();
         log.is_unsynced = true;
     }
     log.finish_load(&hints, now)?;

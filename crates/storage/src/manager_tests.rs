@@ -165,3 +165,34 @@ fn a_new_log_waits_for_no_disk_and_its_first_flush_makes_it_durable() {
         append(&manager, 1, 1);
     }
 }
+
+#[test]
+fn a_flush_does_not_rely_on_one_that_is_still_under_way() {
+    for seed in 0..50 {
+        let disk = SimDisk::new(seed);
+        let manager = open(&disk);
+        disk.sync_all();
+        append(&manager, 0, 1);
+        let log = manager.get_log(&tp(0)).expect("a log");
+        let slow = log.lock().start_flush().expect("starts").expect("there is something to sync");
+        append(&manager, 0, 1);
+        flush_log(&log, START).expect("flushes");
+        assert_eq!(log.lock().recovery_point(), 2);
+        drop((slow, log, manager));
+        disk.crash();
+        let log = open(&disk).get_log(&tp(0)).expect("was flushed");
+        assert_eq!(log.lock().log_end_offset(), 2);
+    }
+}
+
+#[test]
+fn a_topic_may_be_deleted_while_its_log_is_flushed() {
+    let disk = SimDisk::new(1);
+    let manager = open(&disk);
+    append(&manager, 0, 1);
+    let job = manager.get_log(&tp(0)).expect("a log").lock().start_flush().expect("starts").expect("there is something");
+    manager.delete_log(&tp(0), Uuid([1; 16]), START).expect("deletes");
+    manager.run_deletions(START.plus_ms(100_000));
+    job.run().expect("nothing is left to sync");
+    assert_eq!(manager.live_dirs().count(), 2);
+}

@@ -302,7 +302,7 @@ impl Log {
             }
             if let Some(aborted) = self.producers.apply(&header, &bytes[at + HEADER_LEN..at + header.size])? {
                 self.active_mut().txn_index.append(&aborted)?;
-                self.folder_dirty = true;
+                self.folder_changes.note();
             }
             at += header.size;
         }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ottla_base::disk::{DiskFile, OpenMode};
@@ -10,6 +9,7 @@ use ottla_base::time::Now;
 
 use super::Log;
 use crate::error::StorageError;
+use crate::folder::Folder;
 use crate::log_dir::LogDir;
 use crate::partition_metadata::PARTITION_METADATA_FILE;
 
@@ -22,9 +22,29 @@ pub struct FlushJob {
     log_dir: Arc<LogDir>,
     what: String,
     files: Vec<Arc<dyn DiskFile>>,
-    folder: Option<PathBuf>,
+    folder: Option<Arc<Folder>>,
+    /// Changes of the folder's entries that the job covers.
+    folder_changes: u64,
     /// The folder itself may be new in its log directory.
     folder_is_new: bool,
+}
+
+/// Changes of a folder's entries, and those that are known to be durable. Counted, because one job's sync may be under way
+/// while another one, which must not rely on it, begins and ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FolderChanges {
+    made: u64,
+    synced: u64,
+}
+
+impl FolderChanges {
+    pub(crate) fn note(&mut self) {
+        self.made += 1;
+    }
+
+    fn is_dirty(self) -> bool {
+        self.made > self.synced
+    }
 }
 
 impl fmt::Debug for FlushJob {
@@ -41,7 +61,7 @@ impl FlushJob {
                 file.sync_data()?;
             }
             if let Some(folder) = &self.folder {
-                self.log_dir.disk().sync_dir(folder)?;
+                folder.sync_if_there()?;
             }
             match self.folder_is_new {
                 true => self.log_dir.disk().sync_dir(self.log_dir.path()),
@@ -65,7 +85,7 @@ impl Log {
 
     /// What has to be synced for everything appended so far; `None` when that is nothing.
     pub fn start_flush(&mut self) -> Result<Option<FlushJob>, StorageError> {
-        if self.unflushed_records() <= 0 && !self.folder_dirty {
+        if self.unflushed_records() <= 0 && !self.folder_changes.is_dirty() {
             return Ok(None);
         }
         let end = self.log_end_offset;
@@ -92,24 +112,26 @@ impl Log {
         self.producers.unsynced_snapshots(&mut files);
         let folder = self.folder.clone();
         self.epochs.write_if_dirty(&folder)?;
-        let folder_is_new = std::mem::take(&mut self.is_unsynced);
-        if folder_is_new && self.topic_id.is_some() {
+        if self.is_unsynced && self.topic_id.is_some() {
             files.push(folder.disk().open(&folder.file(PARTITION_METADATA_FILE), OpenMode::ReadWrite)?);
         }
-        let folder = std::mem::take(&mut self.folder_dirty).then(|| folder.path());
+        let changes = self.folder_changes;
         Ok(FlushJob {
             offset: end,
             generation: self.generation,
             log_dir: self.log_dir().clone(),
             what: format!("{}: sync", self.topic_partition),
             files,
-            folder,
-            folder_is_new,
+            folder: changes.is_dirty().then_some(folder),
+            folder_changes: changes.made,
+            folder_is_new: self.is_unsynced,
         })
     }
 
     /// Takes note that `job` ran. A log that was truncated meanwhile may have other records there, not synced yet.
     pub fn finish_flush(&mut self, job: &FlushJob, now: Now) {
+        self.folder_changes.synced = self.folder_changes.synced.max(job.folder_changes);
+        self.is_unsynced &= !job.folder_is_new;
         if self.generation == job.generation {
             self.recovery_point = self.recovery_point.max(job.offset);
             // Sealed and synced: nobody writes them any more, and a log may have thousands.

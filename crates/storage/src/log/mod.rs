@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 
 pub use append::{AppendInfo, AppendOptions, AppendOrigin};
 pub use flush::FlushJob;
+pub(crate) use flush::FolderChanges;
 pub use offsets::{EpochEndOffset, OffsetAtTimestamp};
 pub use producers::ActiveProducer;
 pub use read::{LogRead, ReadBound};
@@ -70,8 +71,8 @@ pub struct Log {
     pub(crate) last_flush_ms: i64,
     /// Segments renamed to `.deleted`, to be unlinked when their time comes.
     pub(crate) deletions: Vec<Deletion>,
-    /// The folder got new files since it was last synced.
-    pub(crate) folder_dirty: bool,
+    /// Files that came, went or were renamed since the folder was last synced.
+    pub(crate) folder_changes: FolderChanges,
     /// Neither the folder itself nor `partition.metadata` was ever synced, as far as we know.
     pub(crate) is_unsynced: bool,
     pub(crate) is_future: bool,
@@ -236,7 +237,7 @@ impl Log {
             log.active_mut().become_inactive()?;
             let folder = log.folder.clone();
             log.producers.take_snapshot(&folder)?;
-            log.folder_dirty = true;
+            log.folder_changes.note();
             Ok(())
         })?;
         self.flush(now)?;
@@ -304,7 +305,7 @@ impl Log {
         let segment = LogSegment::create(&self.folder, offset, "", &self.config, now.wall_ms)?;
         self.segments.push(segment);
         self.log_end_offset = offset;
-        self.folder_dirty = true;
+        self.folder_changes.note();
         Ok(())
     }
 }

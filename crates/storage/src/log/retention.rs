@@ -110,7 +110,7 @@ impl Log {
         segment.close_files();
         let delay_ms = u64::try_from(self.config.file_delete_delay_ms).unwrap_or(0);
         self.deletions.push(Deletion { due_ms: now.mono_ms().saturating_add(delay_ms), segment });
-        self.folder_dirty = true;
+        self.folder_changes.note();
         Ok(())
     }
 
