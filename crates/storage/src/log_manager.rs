@@ -110,6 +110,9 @@ pub struct LogManager {
     cleaned_up_to: Mutex<Offsets>,
     /// The checkpoints on disk name logs that are gone: one made under the same name must not inherit from them.
     stale_checkpoints: AtomicBool,
+    /// Held from the look at the offsets to the end of the write: one that was overtaken by a deletion must not be written
+    /// after the log was made again.
+    checkpointing: Mutex<()>,
     /// Logs with damaged batches.
     uncleanable: Mutex<BTreeSet<TopicPartition>>,
 }
@@ -151,6 +154,7 @@ impl LogManager {
             creation: Mutex::new(()),
             cleaned_up_to: Mutex::default(),
             stale_checkpoints: AtomicBool::new(false),
+            checkpointing: Mutex::new(()),
             uncleanable: Mutex::default(),
         })
     }
@@ -211,7 +215,6 @@ impl LogManager {
         let (recovery, starts, watermarks) =
             (read(RECOVERY_POINT_FILE)?, read(LOG_START_FILE)?, read(HIGH_WATERMARK_FILE)?);
         let cleaned = read(CLEANER_FILE)?;
-        self.cleaned_up_to.lock().extend(cleaned.clone());
         let mut tasks = Vec::new();
         for entry in disk.list(dir.path())?.into_iter().filter(|e| e.is_dir) {
             let (topic_partition, is_future) = match LogDirName::parse(&entry.name) {
@@ -243,10 +246,13 @@ impl LogManager {
             tasks.push(LoadTask { dir: dir.clone(), name: entry.name, topic_partition, is_future, hints });
         }
         let found: BTreeSet<&TopicPartition> = tasks.iter().map(|task| &task.topic_partition).collect();
-        let mut named = recovery.keys().chain(starts.keys()).chain(watermarks.keys());
+        let mut named = recovery.keys().chain(starts.keys()).chain(watermarks.keys()).chain(cleaned.keys());
         if named.any(|tp| !found.contains(tp)) {
             self.stale_checkpoints.store(true, Ordering::Relaxed);
         }
+        self.cleaned_up_to
+            .lock()
+            .extend(cleaned.iter().filter(|(tp, _)| found.contains(tp)).map(|(tp, at)| (tp.clone(), *at)));
         Ok(tasks)
     }
 
@@ -316,6 +322,9 @@ impl LogManager {
             self.checkpoint_recovery_points();
             self.checkpoint_log_start_offsets();
             self.checkpoint_high_watermarks();
+            for dir in self.live_dirs() {
+                self.checkpoint_cleaner(dir);
+            }
         }
         let dir = self.emptiest_dir()?;
         let log = dir.guard(&format!("make the log of {tp}"), || {
@@ -350,13 +359,20 @@ impl LogManager {
     /// when there is no such log.
     #[doc(alias = "asyncDelete")]
     pub fn delete_log(&self, tp: &TopicPartition, unique: Uuid, now: Now) -> Result<bool, StorageError> {
-        let Some(log) = self.logs.write().remove(tp) else { return Ok(false) };
-        self.stale_checkpoints.store(true, Ordering::Relaxed);
+        let log = {
+            let mut logs = self.logs.write();
+            let Some(log) = logs.remove(tp) else { return Ok(false) };
+            // Under the lock: whoever finds the log gone finds this, too.
+            self.stale_checkpoints.store(true, Ordering::Relaxed);
+            log
+        };
+        let mut log = log.lock();
+        let renamed = log.rename_folder(&log_dir::delete_dir_name(tp, unique));
+        log.close_for_good();
+        // Once it is closed, a cleaning that is under way adds nothing here any more.
         self.cleaned_up_to.lock().remove(tp);
         self.uncleanable.lock().remove(tp);
-        let mut log = log.lock();
-        log.rename_folder(&log_dir::delete_dir_name(tp, unique))?;
-        log.close_for_good();
+        renamed?;
         let delay_ms = u64::try_from(log.config().file_delete_delay_ms).unwrap_or(0);
         let due_ms = now.mono_ms().saturating_add(delay_ms);
         let (dir, path) = (log.log_dir().clone(), log.folder_path());
@@ -470,6 +486,7 @@ impl LogManager {
     }
 
     fn checkpoint(&self, file: &str, offset: impl Fn(&Log) -> Option<i64>) {
+        let _one_at_a_time = self.checkpointing.lock();
         let logs = self.all_logs();
         for dir in self.live_dirs() {
             let mut offsets = Offsets::new();
@@ -542,13 +559,18 @@ impl LogManager {
         let dir = log.lock().log_dir().clone();
         if !self.cleaned_up_to.lock().contains_key(&tp) {
             // Before the first hole is made: a start must not take it for a loss, and knows no topic's settings yet.
+            let locked = log.lock();
+            locked.check_open().ok()?;
             self.cleaned_up_to.lock().insert(tp.clone(), cleanable.first_dirty);
+            drop(locked);
             self.checkpoint_cleaner(&dir);
         }
-        if log.lock().finish_cleaning(cleaned, now) != Ok(true) {
+        let mut locked = log.lock();
+        if locked.finish_cleaning(cleaned, now) != Ok(true) {
             return None;
         }
         self.cleaned_up_to.lock().insert(tp.clone(), stats.end_offset);
+        drop(locked);
         self.checkpoint_cleaner(&dir);
         tracing::info!(partition = %tp, ?stats, "cleaned a log");
         Some((tp, stats))
@@ -556,6 +578,7 @@ impl LogManager {
 
     /// Writes the directory's `cleaner-offset-checkpoint`.
     fn checkpoint_cleaner(&self, dir: &Arc<LogDir>) {
+        let _one_at_a_time = self.checkpointing.lock();
         let mut offsets = Offsets::new();
         let cleaned = self.cleaned_up_to.lock().clone();
         for (tp, log) in self.all_logs() {
