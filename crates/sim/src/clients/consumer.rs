@@ -16,6 +16,8 @@ pub struct Consumer {
     /// `None`: to be looked up.
     position: Option<i64>,
     looked_up: bool,
+    /// The position was below the log's end, as far as was told, when it was asked for.
+    below_end: bool,
     /// The last high watermark told, and the deaths of the node until then.
     watermark: (u64, i64),
     /// Fetches that gave records.
@@ -76,8 +78,8 @@ impl Consumer {
                 self.fetched += u64::from(!bytes.is_empty());
             }
             ErrorCode::OffsetOutOfRange => {
-                let below = position < partition.watermark().max(partition.acked_end);
-                if below && partition.told_start(position + 1).is_err() {
+                // What was acknowledged while the answer was under way may be a lost offset's second life.
+                if self.below_end && partition.told_start(position + 1).is_err() {
                     return Err(at(format!("offset {position} is out of range, though it was not to be deleted")));
                 }
                 self.position = None;
@@ -95,7 +97,7 @@ impl Client for Consumer {
             self.reading = None;
             self.choose(cx)?;
         }
-        let (name, _, index) = self.reading?;
+        let (name, incarnation, index) = self.reading?;
         self.looked_up = self.position.is_none();
         let Some(position) = self.position else {
             let partition =
@@ -105,6 +107,8 @@ impl Client for Consumer {
             let version = version(cx.random, 1, 8);
             return Some(Call::new(&request, version));
         };
+        let partition = cx.model.topics.partition(name, incarnation, index)?;
+        self.below_end = position < partition.watermark().max(partition.acked_end);
         let id = cx.model.topics.get(name).id;
         let version = version(cx.random, 4, if id.is_some() { 17 } else { 12 });
         let max_bytes = [100, 1_000, 1 << 20][cx.random.index(3)];
