@@ -95,6 +95,8 @@ impl Log {
             && options.origin == AppendOrigin::Client
             && let Some(earlier) = self.producers.find_duplicate(header)
         {
+            // What a killed process had only written is as good as new: it is acknowledged now.
+            self.flush_if_due(now)?;
             return Ok(self.duplicate_info(&earlier, header));
         }
         let mut validated = self.validate_batch(bytes, header, options, now)?;
@@ -263,6 +265,11 @@ impl Log {
             log.note_batches(bytes)
         })
         .map_err(storage)?;
+        self.flush_if_due(now)
+    }
+
+    /// Obeys `flush.messages`.
+    fn flush_if_due(&mut self, now: Now) -> Result<(), AppendError> {
         if self.unflushed_records() >= self.config.flush_messages {
             self.flush(now).map_err(storage)?;
         }

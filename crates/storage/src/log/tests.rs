@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use ottla_protocol::batch_builder::BatchOptions;
 use ottla_protocol::compression::Compression;
 use ottla_protocol::record_batch::{RecordBatch, TimestampType};
@@ -109,6 +111,18 @@ fn a_kill_loses_nothing_written() {
     assert_eq!(t.log.active_producers().len(), 1);
     assert!(t.log.append_as_leader(&mut idempotent(5, 0, 0, &["p"]), client(0), t.now).expect("known").duplicate);
     assert_eq!(t.log.latest_epoch(), Some(0));
+}
+
+#[test]
+fn a_duplicate_of_what_a_kill_left_unsynced_is_acknowledged_when_it_is_durable() {
+    let mut t = TestLog::new(small());
+    t.append(idempotent(5, 0, 0, &["p"]));
+    t.config = Arc::new(LogConfig { flush_messages: 1, ..small() });
+    t.kill();
+    assert!(t.append(idempotent(5, 0, 0, &["p"])).duplicate);
+    t.disk.crash();
+    t.reopen(LoadHints::default());
+    assert_eq!(t.log.log_end_offset(), 1);
 }
 
 #[test]
