@@ -141,6 +141,11 @@ impl Leader {
         self.learners.values().filter(|learner| learner.stage == Stage::Synced).map(|l| (l.sid, l.observer))
     }
 
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, zxid: i64) {
+        self.last_proposed = zxid;
+    }
+
     pub(super) fn connections(&self) -> impl Iterator<Item = ConnId> {
         self.learners.keys().copied()
     }

@@ -233,7 +233,8 @@ impl Learner {
             PacketType::Trunc | PacketType::Snap if packet.zxid < 0 => {
                 return Err(Leave::because(format!("{:?} to zxid {}", packet.kind, packet.zxid)));
             }
-            PacketType::Ping => self.answer_ping(cx, packet),
+            // Not answered before UPTODATE: a leader takes nothing but ACK then.
+            PacketType::Ping => {}
             PacketType::Diff => {
                 if self.from_scratch {
                     cx.journal.truncate(0, cx.out);
@@ -282,8 +283,7 @@ impl Learner {
             PacketType::Commit | PacketType::CommitAndActivate => self.committed = self.committed.max(packet.zxid),
             PacketType::NewLeader if self.phase == Phase::Synchronization => self.new_leader(cx, packet)?,
             PacketType::UpToDate if self.phase == Phase::Waiting => self.up_to_date(cx),
-            PacketType::Ping => self.answer_ping(cx, packet),
-            PacketType::Sync | PacketType::Revalidate => {}
+            PacketType::Ping | PacketType::Sync | PacketType::Revalidate => {}
             kind => return Err(Leave::because(format!("{kind:?} from the leader in {:?}", self.phase))),
         }
         Ok(())

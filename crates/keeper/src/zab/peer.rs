@@ -205,6 +205,14 @@ impl ZabPeer {
         }
     }
 
+    /// As if the established leader had proposed up to `zxid`.
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, zxid: i64) {
+        if let Role::Leading(leader) = &mut self.role {
+            leader.skip_to(zxid);
+        }
+    }
+
     fn election(&mut self) -> (&mut Election, Candidate<'_>) {
         let candidate = Candidate {
             sid: self.config.sid,
