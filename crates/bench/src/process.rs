@@ -68,7 +68,12 @@ impl Broker {
                 command
             }
         };
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        // Kafka's starting script prints a pid. Nobody would read the log of ours from a pipe, and a full one stops it.
+        let out = match kind {
+            Kind::Ottla => Stdio::from(log.try_clone()?),
+            Kind::Kafka => Stdio::piped(),
+        };
+        let child = command.stdin(Stdio::null()).stdout(out).stderr(log).spawn()?;
         Ok(Self { kind, address, pid: child.id(), child: Some(child), directory: directory.to_owned() })
     }
 
