@@ -12,6 +12,10 @@ use crate::proto::{
 use crate::snapshot;
 use crate::txn::TxnEntry;
 use crate::txn_log::LogReader;
+use crate::zab::QuorumVerifier;
+use crate::zab::messages::{
+    InitialMessage, LearnerInfo, LearnerRequest, Notification, NotificationFrame, QuorumPacket, Touched, activation,
+};
 use ottla_base::disk::{Disk, OpenMode};
 use ottla_base::random::Random;
 use ottla_base::sim_disk::SimDisk;
@@ -69,6 +73,27 @@ pub fn fuzz_txn_log(data: &[u8]) {
         if let Ok(entry) = TxnEntry::decode(bytes) {
             database.apply(&entry, &mut ());
         }
+    }
+}
+
+/// The election port and the quorum port; a packet that is read is written the same.
+pub fn fuzz_zab_messages(data: &[u8]) {
+    if let Ok(Some((packet, len))) = QuorumPacket::decode(data, 1 << 20) {
+        let mut written = Vec::new();
+        packet.write(&mut written);
+        // Null strings of an identity are written as empty ones.
+        assert!(packet.auth.is_some() || written == data[..len]);
+        let _ = LearnerInfo::decode(packet.data());
+        let _ = Touched::decode(packet.data());
+        let _ = LearnerRequest::from_packet(&packet);
+        let _ = activation(packet.data());
+    }
+    let _ = InitialMessage::decode(data);
+    if let Ok(Some((body, _))) = NotificationFrame::split(data) {
+        let _ = Notification::decode(body);
+    }
+    if let Ok(notification) = Notification::decode(data) {
+        let _ = QuorumVerifier::parse(&String::from_utf8_lossy(&notification.config));
     }
 }
 

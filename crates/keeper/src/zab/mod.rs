@@ -14,6 +14,8 @@
 //! [`peer`] goes from phase to phase. [`messages`] has every byte on the wire, [`quorum_verifier`] says what a quorum is,
 //! [`journal`] what is on the disk and what waits for it.
 //!
+//! A page about all of this, with what the simulator does and how to run it: `docs/zab.md`.
+//!
 //! Invariants (the simulator in `tests` checks them all the time):
 //! - nothing is said that a crash could make untrue: ACK, ACKEPOCH and LEADERINFO leave when the writes they speak of are
 //!   on disk ([`Input::Persisted`]);

@@ -185,6 +185,6 @@ fn garbage_never_panics() {
             let at = random.index(bytes.len());
             bytes[at] = random.next_u64() as u8;
         }
-        crate::zab::messages::fuzz(&bytes);
+        crate::fuzz::fuzz_zab_messages(&bytes);
     }
 }
