@@ -9,6 +9,7 @@ use crate::reads::{self, Reading};
 use crate::request_processor::{Prepared, Request};
 use crate::session_tracker::LOCAL_OWNER;
 use crate::watch_manager::ConnId;
+use ottla_base::limits::QUORUM_PACKET_AUTH_IDS;
 use ottla_base::time::Now;
 
 impl KeeperServer {
@@ -267,6 +268,9 @@ impl KeeperServer {
             }
             "ip" => proved.push(("ip".to_owned(), connection.peer.ip().to_string())),
             _ => {}
+        }
+        if connection.auth.len() >= QUORUM_PACKET_AUTH_IDS {
+            proved.clear();
         }
         if proved.is_empty() {
             tracing::warn!("connection {conn} failed to authenticate (scheme {:?})", packet.scheme);

@@ -1,11 +1,12 @@
 //! Frames that no client should send, orders of things that clients rely on, and limits.
 
 use crate::support::{Host, split};
+use ottla_base::limits::QUORUM_PACKET_AUTH_IDS;
 use ottla_base::random::Random;
 use ottla_keeper::jute::Jute;
 use ottla_keeper::keeper_server::{Input, ServerConfig};
 use ottla_keeper::proto::{
-    CreateRequest, DeleteRequest, ErrorCode, EventType, OPEN_ACL, OpCode, PathRequest, PathWatchRequest,
+    AuthPacket, CreateRequest, DeleteRequest, ErrorCode, EventType, OPEN_ACL, OpCode, PathRequest, PathWatchRequest,
     SetDataRequest, Stat, xid,
 };
 
@@ -215,4 +216,18 @@ fn four_letter_words_obey_the_whitelist() {
         server.ends_with("Connections: 1\nOutstanding: 0\nZxid: 0x0\nMode: standalone\nNode count: 5\n"),
         "{server}"
     );
+}
+
+#[test]
+fn identities_do_not_pile_up() {
+    let mut host = host();
+    host.connect(1, None, 60_000);
+    let mut proved = 0;
+    while !host.closed.contains(&1) && proved <= QUORUM_PACKET_AUTH_IDS {
+        let auth = format!("user{proved}:x");
+        let packet = AuthPacket { auth_type: 0, scheme: "digest", auth: Some(auth.as_bytes()) };
+        host.request(1, OpCode::Auth, &packet);
+        proved += 1;
+    }
+    assert!(host.closed.contains(&1), "{proved} identities were taken");
 }
