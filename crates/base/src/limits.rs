@@ -5,6 +5,10 @@
 /// allocate more than the frame could hold.
 pub const ARRAY_PREALLOCATION: usize = 1_024;
 
+/// Most memory that the elements of a message's arrays may take, in bytes: an element of two bytes on the wire is a hundred
+/// in memory, so a request of 100 MB could take all there is. A request for a million partitions stays below.
+pub const MESSAGE_ELEMENT_BYTES: usize = 512 << 20;
+
 /// Deepest nesting of a decoded message; Kafka's deepest has 5 levels.
 pub const MESSAGE_DEPTH: usize = 16;
 

@@ -11,7 +11,7 @@ pub enum DecodeErrorKind {
     Truncated,
     /// A varint is longer than its type allows.
     VarintTooLong,
-    /// A length is negative, or larger than the bytes that are left.
+    /// A length is negative, larger than the bytes that are left, or an array would take more memory than it may.
     BadLength,
     /// Null where the version has no null.
     UnexpectedNull,

@@ -20,6 +20,8 @@ pub struct Reader<'a> {
     /// Whether the message being read is of a flexible version (KIP-482): compact lengths, tagged fields.
     pub(crate) flexible: bool,
     message: &'static str,
+    /// Memory taken by the elements of arrays so far.
+    element_bytes: usize,
 }
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -34,7 +36,7 @@ pub(crate) struct Tags {
 impl<'a> Reader<'a> {
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, flexible: false, message: "frame" }
+        Self { bytes, at: 0, flexible: false, message: "frame", element_bytes: 0 }
     }
 
     /// Bytes read so far.
@@ -268,6 +270,10 @@ impl<'a> Reader<'a> {
     }
 
     fn elements<T>(&mut self, len: usize, read: impl Fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        self.element_bytes = self.element_bytes.saturating_add(len.saturating_mul(size_of::<T>()));
+        if self.element_bytes > limits::MESSAGE_ELEMENT_BYTES {
+            return Err(self.error(DecodeErrorKind::BadLength));
+        }
         let mut elements = Vec::with_capacity(len.min(limits::ARRAY_PREALLOCATION));
         for _ in 0..len {
             elements.push(read(self)?);
@@ -362,6 +368,14 @@ mod tests {
         assert_eq!(kind_of::<SaslHandshakeRequest<'_>>(&[0x80, 0], 0), BadLength);
         assert_eq!(kind_of::<SaslHandshakeRequest<'_>>(&[0, 2, 0xc3, 0x28], 0), NotUtf8);
         assert_eq!(kind_of::<SaslHandshakeRequest<'_>>(&[0], 0), Truncated);
+    }
+
+    #[test]
+    fn small_elements_do_not_become_a_memory_full() {
+        // Topics without a name: two bytes each on the wire.
+        let many = |count: usize| [&(count as u32).to_be_bytes()[..], &vec![0; 2 * count]].concat();
+        assert!(MetadataRequest::from_bytes(&many(100_000), 0).is_ok());
+        assert_eq!(kind_of::<MetadataRequest<'_>>(&many(20_000_000), 0), DecodeErrorKind::BadLength);
     }
 
     #[test]
