@@ -239,9 +239,9 @@ impl KeeperProcess {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Send { conn, bytes } => self.to_client(conn, ToClient::Bytes(bytes)),
+            Output::Send { conn, bytes } => self.pass_on(conn, ToClient::Bytes(bytes)),
             Output::Close { conn } => {
-                self.to_client(conn, ToClient::Closed);
+                self.pass_on(conn, ToClient::Closed);
                 if let Some(wire) = self.wires.get_mut(&conn) {
                     wire.closed = true;
                 }
@@ -274,7 +274,7 @@ impl KeeperProcess {
         }
     }
 
-    fn to_client(&mut self, conn: ConnId, what: ToClient) {
+    fn pass_on(&mut self, conn: ConnId, what: ToClient) {
         if let Some(wire) = self.wires.get_mut(&conn) {
             wire.to_client.push_back(what);
         }
