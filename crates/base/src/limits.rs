@@ -61,3 +61,7 @@ pub const ELECTION_ADDRESSES_BYTES: usize = 2_048;
 /// Most identities that a request forwarded between keepers may carry: a client has one per `addauth`, so this is far
 /// above what anybody uses.
 pub const QUORUM_PACKET_AUTH_IDS: usize = 10_000;
+
+/// Most connections on a keeper's election port at once: many times the largest ensemble, and few enough that strangers
+/// who connect and say nothing cost little.
+pub const ELECTION_CONNECTIONS: usize = 1_000;

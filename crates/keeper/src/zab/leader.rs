@@ -1,5 +1,5 @@
-//! A server that was elected (`Leader`, `LearnerHandler`): discovery here, then [`sync`] with each learner, then
-//! [`broadcast`].
+//! A server that was elected (`Leader`, `LearnerHandler`): discovery here, then `sync` with each learner, then
+//! `broadcast`.
 
 mod broadcast;
 mod sync;

@@ -11,7 +11,7 @@
 //! | 2 synchronisation | each learner's history becomes the leader's: DIFF, TRUNC, SNAP | `leader::sync` |
 //! | 3 broadcast | propose, log on a quorum, commit, in the order of zxids | `leader::broadcast` |
 //!
-//! [`peer`] goes from phase to phase. [`messages`] has every byte on the wire, [`quorum_verifier`] says what a quorum is,
+//! [`peer`] goes from phase to phase. [`election_connections`] is the election port's own little machine. [`messages`] has every byte on the wire, [`quorum_verifier`] says what a quorum is,
 //! [`journal`] what is on the disk and what waits for it.
 //!
 //! A page about all of this, with what the simulator does and how to run it: `docs/zab.md`.
@@ -43,6 +43,7 @@
 //! The read-only mode, an oracle, observer masters and changes of the voters by a leader of ours are not here.
 
 pub mod election;
+pub mod election_connections;
 pub mod journal;
 pub mod leader;
 pub mod learner;
