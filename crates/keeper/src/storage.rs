@@ -3,7 +3,7 @@
 
 use crate::database::Database;
 use crate::snapshot::{self, FileSource, SnapshotError, SnapshotWriter};
-use crate::txn_log::{self, LogOptions, TxnLog, file_name, zxid_of_name};
+use crate::txn_log::{self, LogOptions, SUSPECT_FILE, TxnLog, file_name, zxid_of_name};
 use ottla_base::disk::{Disk, DiskFile, OpenMode};
 use std::fmt;
 use std::io;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 const VERSION_DIR: &str = "version-2";
 /// What an unfinished snapshot is called; no ZooKeeper takes it for one.
 const UNFINISHED: &str = "unfinished-snapshot.";
+/// Bytes of a suspect log that are written anew at once.
+const REWRITE_BYTES: usize = 1 << 20;
 
 /// Why a data directory can't be used, with the remedy.
 #[derive(Debug)]
@@ -225,10 +227,22 @@ impl KeeperStorage {
             };
             cut().map_err(|error| failed(path, error))?;
         }
+        let marker = self.log_dir.join(SUSPECT_FILE);
+        let suspect = self.disk.exists(&marker).map_err(|error| failed(&marker, error))?;
         if let Some((_, path)) = self.logs()?.last() {
-            let sync = || self.disk.open(path, OpenMode::ReadWrite)?.sync_data();
-            sync().map_err(|error| failed(path, error))?;
+            let settle = || {
+                let file = self.disk.open(path, OpenMode::ReadWrite)?;
+                if suspect {
+                    tracing::warn!("writing {} failed before; writing what was read of it anew", path.display());
+                    rewrite(&*file)?;
+                }
+                file.sync_data()
+            };
+            settle().map_err(|error| failed(path, error))?;
             self.disk.sync_dir(&self.log_dir).map_err(|error| failed(&self.log_dir, error))?;
+        }
+        if suspect {
+            self.disk.remove_file(&marker).map_err(|error| failed(&marker, error))?;
         }
         Ok(())
     }
@@ -315,6 +329,20 @@ impl KeeperStorage {
     pub fn write_epoch(&self, name: &str, epoch: i64) -> Result<(), StorageError> {
         let path = self.snap_dir.join(name);
         self.disk.write_atomic(&path, epoch.to_string().as_bytes()).map_err(|error| failed(&path, error))
+    }
+}
+
+/// Writes every byte of a file again where it is, so that the next sync covers all of it.
+fn rewrite(file: &dyn DiskFile) -> io::Result<()> {
+    let mut buffer = vec![0; REWRITE_BYTES];
+    let mut position = 0;
+    loop {
+        let read = file.read_at(&mut buffer, position)?;
+        if read == 0 {
+            return Ok(());
+        }
+        file.write_all_at(&buffer[..read], position)?;
+        position += read as u64;
     }
 }
 

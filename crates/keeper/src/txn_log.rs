@@ -18,6 +18,9 @@ pub const VERSION: i32 = 2;
 const DB_ID: i64 = 0;
 /// Length of a file's header in bytes.
 pub const HEADER_LEN: u64 = 16;
+/// Says that writing the log failed: what the page cache has of its last file need not be on disk, and a sync that
+/// succeeds later proves nothing, because the pages count as clean.
+pub const SUSPECT_FILE: &str = ".ottla_suspect";
 /// The file grows by the next step when less than this is left of the last, in bytes.
 const ROOM: u64 = 4_096;
 
@@ -96,8 +99,16 @@ impl TxnLog {
     pub fn append(&mut self, batch: &TxnBatch) -> io::Result<()> {
         self.check()?;
         let result = self.try_append(batch);
-        self.failed |= result.is_err();
+        if result.is_err() {
+            self.fail();
+        }
         result
+    }
+
+    fn fail(&mut self) {
+        self.failed = true;
+        // As far as it goes on a failing disk; it need not be durable, for after a reboot the cache tells the truth.
+        let _ = self.disk.open(&self.dir.join(SUSPECT_FILE), OpenMode::Create);
     }
 
     fn try_append(&mut self, batch: &TxnBatch) -> io::Result<()> {
@@ -138,7 +149,7 @@ impl TxnLog {
             if self.options.force_sync
                 && let Err(error) = log.file.sync_data()
             {
-                self.failed = true;
+                self.fail();
                 return Err(error);
             }
             if self.options.size_limit_bytes.is_some_and(|limit| log.position > limit) {
@@ -316,12 +327,24 @@ pub fn replay(
     let count = files.len();
     for (i, (_, path)) in files.into_iter().enumerate().skip(first) {
         let last_file = i + 1 == count;
+        let mut begins = true;
         let mut reader = LogReader::open(disk.open(&path, OpenMode::Read)?)
             .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
         while let Some(bytes) = reader.next_entry()? {
             let at = txn::zxid_of(bytes).unwrap_or(i64::MIN);
             if at <= summary.last_zxid {
+                begins = false;
                 continue;
+            }
+            if std::mem::take(&mut begins) && is_gap(summary.last_zxid, at) {
+                // ZooKeeper goes on here, and a number may have been skipped for a request that it couldn't read.
+                tracing::error!(
+                    "{} begins with transaction {at:#x}, but the one before it is {:#x}: a log file in between may be \
+                     missing, or cut off",
+                    path.display(),
+                    summary.last_zxid
+                );
+                summary.gaps += 1;
             }
             match TxnEntry::decode(bytes) {
                 Ok(entry) => each(&entry)?,
@@ -340,11 +363,18 @@ pub fn replay(
     Ok(summary)
 }
 
+/// True when numbers of one epoch are missing between two transactions; a new epoch begins anew.
+fn is_gap(before: i64, after: i64) -> bool {
+    before > 0 && before >> 32 == after >> 32 && after > before + 1
+}
+
 /// What a replay found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplaySummary {
     pub last_zxid: i64,
     pub txns: u64,
+    /// Files that do not join the one before, or the snapshot.
+    pub gaps: u64,
     /// The last file ends torn: its path, where its good part ends, and what is there.
     pub torn: Option<(PathBuf, u64, String)>,
 }
@@ -360,6 +390,14 @@ mod tests {
         assert_eq!(zxid_of_name("snapshot.ff.gz", "snapshot"), Some(255));
         for bad in ["log.", "log.xyz", "log", "snapshot.1", "log.+1", "log.11111111111111111"] {
             assert_eq!(zxid_of_name(bad, "log"), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn gaps_are_within_an_epoch() {
+        assert!(is_gap(5, 7) && is_gap(0x1_0000_0002, 0x1_0000_0009));
+        for (before, after) in [(5, 6), (0, 7), (0x1_0000_0002, 0x2_0000_0001)] {
+            assert!(!is_gap(before, after), "{before:#x} {after:#x}");
         }
     }
 

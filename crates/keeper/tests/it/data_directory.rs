@@ -1,7 +1,7 @@
 //! A directory that a real 3.9.5 wrote, and directories that nobody should serve from.
 
 use ottla_base::disk::{Disk, OpenMode};
-use ottla_base::sim_disk::SimDisk;
+use ottla_base::sim_disk::{Call, Fault, SimDisk};
 use ottla_keeper::storage::{KeeperStorage, Restored, StorageConfig, StorageError};
 use std::path::Path;
 use std::sync::Arc;
@@ -146,4 +146,29 @@ fn purging_keeps_what_recovery_needs() {
     let removed: Vec<_> = removed.iter().map(|path| path.file_name().expect("name").to_str().expect("text")).collect();
     assert_eq!(removed, ["snapshot.0", "snapshot.5", "log.1", "log.6"]);
     assert!(storage.purge(3).expect("purges").is_empty());
+}
+
+#[test]
+fn a_log_whose_sync_failed_is_written_anew() {
+    let (host, _) = crate::conversation::converse();
+    let sim = SimDisk::new(1);
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let config = || StorageConfig { extended_types: true, ..StorageConfig::new("/zk") };
+    let storage = KeeperStorage::open(Arc::clone(&disk), config()).expect("opens");
+    storage.restore().expect("restores");
+    let mut log = storage.log();
+    for batch in &host.batches {
+        log.append(batch).expect("appended");
+    }
+    sim.inject(Fault::always(Call::Sync, "log."));
+    log.sync().expect_err("the disk fails");
+    sim.kill();
+    sim.reset_counters();
+    let again = KeeperStorage::open(Arc::clone(&disk), config()).expect("opens").restore().expect("restores");
+    assert_eq!(again.database.last_zxid(), host.server.db().last_zxid());
+    let written = |disk: &SimDisk| disk.counters("/log.").bytes_written;
+    assert!(written(&sim) > 1_000, "a sync alone proves nothing after one that failed");
+    sim.reset_counters();
+    KeeperStorage::open(disk, config()).expect("opens").restore().expect("restores");
+    assert_eq!(written(&sim), 0, "once is enough");
 }
