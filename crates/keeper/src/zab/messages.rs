@@ -1,6 +1,6 @@
 //! What servers of an ensemble say to each other, byte for byte as ZooKeeper 3.9 writes it.
 //!
-//! [`election_port`]: who connects, and votes. [`quorum_port`]: everything between a leader and its learners.
+//! `election_port`: who connects, and votes. `quorum_port`: everything between a leader and its learners.
 
 mod election_port;
 mod quorum_port;

@@ -1,5 +1,6 @@
 mod captures;
 mod checks;
+mod disk;
 mod scenarios;
 mod simulation;
 mod world;

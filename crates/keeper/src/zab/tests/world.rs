@@ -2,66 +2,17 @@
 //! can go wrong between them.
 
 use super::checks::Checks;
+use super::disk::{Disk, Write};
 use crate::jute::Jute;
 use crate::proto::OpCode;
 use crate::txn::TxnHeader;
 use crate::zab::election::ElectionTiming;
 use crate::zab::messages::{LearnerRequest, Notification, PacketType, QuorumPacket, ServerState};
-use crate::zab::{ConnId, Input, Output, Persist, QuorumVerifier, Restored, Txn, ZabConfig, ZabPeer};
+use crate::zab::{ConnId, Input, Output, Persist, QuorumVerifier, Txn, ZabConfig, ZabPeer};
 use ottla_base::random::Random;
 use ottla_base::time::Now;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-
-/// What is on a server's disk, and on its way to it.
-#[derive(Debug, Default)]
-pub struct Disk {
-    accepted_epoch: i64,
-    current_epoch: i64,
-    snapshot_zxid: i64,
-    snapshot: Vec<Txn>,
-    log: Vec<Txn>,
-    unsynced: VecDeque<(u64, Write)>,
-}
-
-#[derive(Debug)]
-enum Write {
-    Plain(Persist),
-    Snapshot(i64, Vec<Txn>),
-}
-
-impl Disk {
-    fn apply(&mut self, write: Write) {
-        match write {
-            Write::Plain(Persist::AcceptedEpoch(epoch)) => self.accepted_epoch = epoch,
-            Write::Plain(Persist::CurrentEpoch(epoch)) => self.current_epoch = epoch,
-            Write::Plain(Persist::Append(txn)) => self.log.push(txn),
-            Write::Plain(Persist::Truncate { zxid }) => {
-                self.log.retain(|txn| txn.zxid <= zxid);
-                if zxid == 0 {
-                    (self.snapshot_zxid, self.snapshot) = (0, Vec::new());
-                }
-                assert!(self.snapshot_zxid <= zxid, "can't truncate a snapshot");
-            }
-            Write::Plain(Persist::Snapshot { .. }) => unreachable!("comes with its content"),
-            Write::Snapshot(zxid, content) => {
-                (self.snapshot_zxid, self.snapshot, self.log) = (zxid, content, Vec::new())
-            }
-        }
-    }
-
-    fn restored(&self, retained: usize) -> Restored {
-        let last_zxid = self.log.last().map_or(self.snapshot_zxid, |txn| txn.zxid.max(self.snapshot_zxid));
-        let tail = self.log[self.log.len().saturating_sub(retained)..].to_vec();
-        Restored {
-            accepted_epoch: self.accepted_epoch,
-            current_epoch: self.current_epoch,
-            last_zxid,
-            floor: self.snapshot_zxid,
-            tail,
-        }
-    }
-}
 
 /// A server.
 #[derive(Debug, Default)]
