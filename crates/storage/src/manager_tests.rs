@@ -190,7 +190,8 @@ fn a_topic_may_be_deleted_while_its_log_is_flushed() {
     let disk = SimDisk::new(1);
     let manager = open(&disk);
     append(&manager, 0, 1);
-    let job = manager.get_log(&tp(0)).expect("a log").lock().start_flush().expect("starts").expect("there is something");
+    let job =
+        manager.get_log(&tp(0)).expect("a log").lock().start_flush().expect("starts").expect("there is something");
     manager.delete_log(&tp(0), Uuid([1; 16]), START).expect("deletes");
     manager.run_deletions(START.plus_ms(100_000));
     job.run().expect("nothing is left to sync");

@@ -134,7 +134,6 @@ fn refused<'a>(name: &'a str, (code, message): &'a Refusal) -> CreatableTopicRes
         name: Cow::Borrowed(name),
         error_code: *code as i16,
         error_message: Some(Cow::Borrowed(message)),
-        configs: None,
         ..CreatableTopicResult::default()
     }
 }

@@ -87,12 +87,21 @@ fn strongest_first(mut values: Vec<(&'static str, Option<String>, i8)>) -> Vec<(
     values
 }
 
+/// What is shown of them: from the first that has this very name on, as Kafka does.
+#[doc(alias = "ConfigHelper.configSynonyms")]
+fn shown(
+    values: Vec<(&'static str, Option<String>, i8)>,
+    name: &str,
+) -> impl Iterator<Item = (&'static str, Option<String>, i8)> {
+    values.into_iter().skip_while(move |(other, _, _)| *other != name)
+}
+
 /// Every setting of a topic with these own ones.
 pub(super) fn topic_entries(overrides: &ConfigMap, layers: &ConfigLayers) -> Vec<Entry> {
     let entry = |setting: &'static Setting| {
         let own = overrides.get(setting.name).map(|value| (setting.name, Some(value.clone()), source::TOPIC));
-        let broker = topic_config::broker_synonyms(setting.name).iter();
-        let inherited = strongest_first(broker.flat_map(|(name, _)| layered(name, layers)).collect());
+        let broker = topic_config::broker_synonyms(setting.name);
+        let inherited = strongest_first(broker.iter().flat_map(|(name, _)| layered(name, layers)).collect());
         let winner = own.as_ref().or_else(|| inherited.iter().find(|(_, _, source)| *source != source::DEFAULT));
         let source = winner.map_or(source::DEFAULT, |(_, _, source)| *source);
         Entry {
@@ -101,7 +110,7 @@ pub(super) fn topic_entries(overrides: &ConfigMap, layers: &ConfigLayers) -> Vec
             value: topic_config::effective(setting, overrides, layers),
             source,
             read_only: false,
-            synonyms: own.into_iter().chain(inherited).collect(),
+            synonyms: own.into_iter().chain(shown(inherited, broker.first().map_or("", |(name, _)| name))).collect(),
         }
     };
     topic_settings().iter().filter(|setting| !is_internal(setting.name)).map(entry).collect()
@@ -119,7 +128,7 @@ fn broker_entries(layers: &ConfigLayers) -> Vec<Entry> {
             value: own.first().and_then(|(_, value, _)| value.clone()),
             source: own.first().map_or(source::DEFAULT, |(_, _, source)| *source),
             read_only: setting.mode == UpdateMode::ReadOnly,
-            synonyms,
+            synonyms: shown(synonyms, setting.name).collect(),
         }
     };
     broker_settings().filter(|setting| !is_internal(setting.name)).map(entry).collect()
@@ -362,6 +371,18 @@ mod tests {
 
     fn find<'a>(entries: &'a [Entry], name: &str) -> &'a Entry {
         entries.iter().find(|entry| entry.name == name).expect("an entry")
+    }
+
+    /// As captured from Kafka 4.3.1.
+    #[test]
+    fn a_synonyms_default_is_not_a_settings_own() {
+        let layers = ConfigLayers::default();
+        let topic = topic_entries(&map(&[]), &layers);
+        assert!(["retention.ms", "segment.ms", "flush.ms"].iter().all(|name| find(&topic, name).synonyms.is_empty()));
+        let broker = broker_entries(&layers);
+        assert!(["log.retention.ms", "log.roll.ms"].iter().all(|name| find(&broker, name).synonyms.is_empty()));
+        let hours = ("log.retention.hours", Some("168".to_owned()), source::DEFAULT);
+        assert_eq!(find(&broker, "log.retention.hours").synonyms, [hours]);
     }
 
     #[test]

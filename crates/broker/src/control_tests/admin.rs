@@ -47,6 +47,8 @@ fn create(cluster: &mut Cluster, topics: Vec<CreatableTopic<'static>>) -> Vec<(S
     answer.read(ApiKey::CreateTopics, 7, |body| {
         let response = CreateTopicsResponse::from_bytes(body, 7).expect("a response");
         let short = |t: &ottla_protocol::messages::create_topics_response::CreatableTopicResult<'_>| {
+            let no_settings = t.configs.as_ref().is_some_and(Vec::is_empty);
+            assert!(t.error_code == 0 || no_settings, "empty, not null, as Kafka says it");
             (t.name.to_string(), t.error_code, t.error_message.as_deref().unwrap_or("").to_owned())
         };
         response.topics.iter().map(short).collect()

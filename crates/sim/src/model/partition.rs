@@ -70,6 +70,8 @@ pub struct Partition {
     floor: i64,
     /// One past what was synced when it died.
     flushed: i64,
+    /// A death since then may have taken what was not synced.
+    lossy: bool,
     /// What survived the last death was looked at.
     checked: bool,
     /// One past the highest offset that was acknowledged in this life of the node.
@@ -90,6 +92,7 @@ impl Partition {
             acked_end: 0,
             floor: 0,
             flushed: 0,
+            lossy: false,
             checked: true,
             acked_in_life: 0,
             delete_asked: 0,
@@ -228,12 +231,14 @@ impl Partition {
         self.flushed = synced.min(promised);
         self.watermark = 0;
         self.acked_in_life = 0;
+        self.lossy |= may_lose;
         self.checked = false;
     }
 
     /// The power went before the node was back.
     pub fn died_again(&mut self) {
         self.floor = self.flushed;
+        self.lossy = true;
     }
 
     /// The node is back, and leads the log from `start` to `end`; `bytes` are all its batches.
@@ -257,6 +262,7 @@ impl Partition {
         self.acked_end = self.acked_end.min(end);
         self.checked = true;
         self.check_missing(start, &all)?;
+        self.lossy = false;
         let there: std::collections::BTreeSet<i64> =
             all.iter().flat_map(|seen| &seen.records).map(|(offset, _)| *offset).collect();
         self.known.retain(|offset, _| *offset < start || there.contains(offset));
@@ -275,8 +281,8 @@ impl Partition {
             if there.contains_key(offset) {
                 continue;
             }
-            if self.kind == Kind::Compact && *offset >= self.floor {
-                continue; // a lost end looks like any other hole there
+            if self.kind == Kind::Compact && self.lossy && *offset >= self.floor {
+                continue; // what was lost unsynced looks like any other hole there
             }
             let key = self.sent.get(&known.value).and_then(|sent| sent.key);
             let superseded = later_keys.range((key, *offset + 1)..(key, i64::MAX)).next().is_some();
