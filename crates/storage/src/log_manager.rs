@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -134,7 +134,7 @@ impl LogManager {
         let mut failure = None;
         for path in dirs {
             let dir = LogDir::new(path, disk.clone());
-            match disk.create_dir_all(path).and_then(|()| disk.lock(&path.join(LOCK_FILE))) {
+            match make_dir(disk.as_ref(), path).and_then(|()| disk.lock(&path.join(LOCK_FILE))) {
                 Ok(lock) => locks.push(lock),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(OpenError::Locked(path.clone())),
                 Err(e) => failure = Some(dir.fail("open the log directory", &e)),
@@ -629,6 +629,19 @@ impl LogManager {
         }
         self.locks.lock().clear();
     }
+}
+
+/// Makes a log directory, and durable what is in it: a process that was killed may have left names (`meta.properties`, the
+/// directory itself) that nobody synced, and what we see and build upon must not vanish with the power.
+fn make_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let is_new = !disk.exists(path)?;
+    disk.create_dir_all(path)?;
+    let above = path.ancestors().skip(1).take(if is_new { usize::MAX } else { 1 });
+    for dir in above {
+        // Those above need not be ours to read.
+        let _ = disk.sync_dir(dir);
+    }
+    disk.sync_dir(path)
 }
 
 fn describe_dir(dir: &Arc<LogDir>) -> LogDirInfo {

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ottla_base::disk::Disk;
+use ottla_base::disk::{Disk, OpenMode};
 use ottla_base::ids::{TopicPartition, Uuid};
 use ottla_base::sim_disk::{Call, Fault, SimDisk};
 
@@ -196,4 +196,21 @@ fn a_topic_may_be_deleted_while_its_log_is_flushed() {
     manager.run_deletions(START.plus_ms(100_000));
     job.run().expect("nothing is left to sync");
     assert_eq!(manager.live_dirs().count(), 2);
+}
+
+#[test]
+fn what_a_killed_process_left_in_a_log_directory_is_made_durable() {
+    for seed in 0..30 {
+        let disk = SimDisk::new(seed);
+        drop(open(&disk));
+        let path = Path::new("/a/meta.properties");
+        let tmp = Path::new("/a/meta.properties.tmp");
+        let file = disk.open(tmp, OpenMode::Truncate).expect("opens");
+        file.write_all_at(b"version=0", 0).and_then(|()| file.sync_data()).expect("writes");
+        disk.rename(tmp, path).expect("renames");
+        disk.kill();
+        drop(open(&disk));
+        disk.crash();
+        assert!(disk.exists(path).expect("looks"), "whoever read it relies on it");
+    }
 }
