@@ -197,12 +197,15 @@ struct LineReader {
     ignore_error: bool,
 }
 
+/// A header's key and value.
+type HeaderPart<'a> = (&'a str, Option<&'a [u8]>);
+
 /// A line's parts.
 #[derive(Debug, Default, PartialEq)]
 struct Parsed<'a> {
     key: Option<&'a [u8]>,
     value: Option<&'a [u8]>,
-    headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    headers: Vec<HeaderPart<'a>>,
 }
 
 impl LineReader {
@@ -259,7 +262,7 @@ impl LineReader {
         Ok(parsed)
     }
 
-    fn headers<'a>(&self, text: &'a [u8]) -> Result<Vec<(&'a str, Option<&'a [u8]>)>, String> {
+    fn headers<'a>(&self, text: &'a [u8]) -> Result<Vec<HeaderPart<'a>>, String> {
         let text = std::str::from_utf8(text).map_err(|_| "headers must be UTF-8".to_owned())?;
         if self.or_null(text.as_bytes()).is_none() || text.is_empty() {
             return Ok(Vec::new());
