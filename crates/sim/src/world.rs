@@ -279,6 +279,10 @@ impl World {
             let wait_us = (next * 1_000).saturating_sub(self.now.mono_us);
             us = us.max(wait_us.min(100_000));
         }
+        self.pass(us);
+    }
+
+    fn pass(&mut self, us: u64) {
         self.now.mono_us += us;
         self.now.wall_ms = 1_760_000_000_000 + (self.now.mono_us / 1_000) as i64;
         self.disk.set_time_ms(self.now.wall_ms);
@@ -422,6 +426,8 @@ impl World {
     }
 
     fn boot(&mut self) -> Check {
+        // A process takes a moment to start: within the same millisecond the keeper would give the same session ids again.
+        self.pass(2_000);
         self.lives += 1;
         self.acts_of_life = 0;
         self.was_ready = false;
