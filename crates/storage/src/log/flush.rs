@@ -42,8 +42,13 @@ impl FolderChanges {
         self.made += 1;
     }
 
-    fn is_dirty(self) -> bool {
+    pub(crate) fn is_dirty(self) -> bool {
         self.made > self.synced
+    }
+
+    /// The folder was synced, with the log's mutex held.
+    pub(crate) fn settle(&mut self) {
+        self.synced = self.made;
     }
 }
 

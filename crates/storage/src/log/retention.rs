@@ -91,11 +91,13 @@ impl Log {
         self.increment_log_start(start);
         let dropped: Vec<LogSegment> = self.segments.drain(..count).collect();
         let folder = self.folder.clone();
-        for (at, segment) in dropped.into_iter().enumerate() {
+        for segment in dropped {
             let base = segment.base_offset();
-            if at > 0 {
-                // In order: a power cut must not bring one back without those behind it.
+            if self.folder_changes.is_dirty() {
+                // In order, also behind one that an earlier call dropped: a power cut must not bring one back without those
+                // behind it.
                 folder.sync()?;
+                self.folder_changes.settle();
             }
             self.delete_later(segment, now)?;
             self.producers.remove_snapshots(&folder, |offset| offset == base)?;
