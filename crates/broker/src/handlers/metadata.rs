@@ -1,37 +1,31 @@
 //! Metadata 0–13: brokers, topics, leaders, as this broker's cache has them.
 //!
-//! Topics that don't exist are created when the client and `auto.create.topics.enable` allow it; the answer waits for
-//! them up to a second (Kafka answers `UNKNOWN_TOPIC_OR_PARTITION` at once and lets the client ask again:
-//! docs/differences.md). Topic ids may stand for names from version 12 on. Version 0 names no controller and treats an empty
+//! Topics that don't exist are created when the client and `auto.create.topics.enable` allow it; the answer does not wait for
+//! them but says `UNKNOWN_TOPIC_OR_PARTITION`, as Kafka's does, and the client asks again. Topic ids may stand for names from version 12 on. Version 0 names no controller and treats an empty
 //! list as all topics, and errors when a replica's broker is not alive.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_base::ids::Uuid;
-use ottla_base::time::Now;
 use ottla_protocol::messages::metadata_request::MetadataRequest;
 use ottla_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use ottla_protocol::{ApiKey, ErrorCode, Str};
-use parking_lot::Mutex;
 
 use super::authorized_operations as operations;
 use crate::api::{Api, Facing};
 use crate::broker::Broker;
-use crate::control::{ControlInput, LocalDone, LocalRequest};
+use crate::control::{ControlInput, LocalRequest};
 use crate::metadata_cache::{ClusterImage, PartitionInfo, TopicInfo};
-use crate::purgatory::{DelayedOperation, TimerSlot};
 use crate::replica_manager::Shared;
-use crate::reply::{Reply, Responder};
+use crate::reply::Reply;
 use crate::request::RequestContext;
 use crate::topic;
 
 pub static API: Api = Api { key: ApiKey::Metadata, versions: (0, 13), facing: Facing::Client, handle };
 
-/// How long an answer waits for topics that it has created.
-const AUTO_CREATE_WAIT_MS: u64 = 1_000;
 /// The leader of a partition that has none.
 const NO_LEADER_ID: i32 = -1;
 
@@ -71,12 +65,12 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
         with_topic_operations: request.include_topic_authorized_operations,
     };
     let missing = topics_to_create(broker, &asked);
-    if missing.is_empty() {
-        let image = broker.shared.metadata.image();
-        return context.reply(&asked.answer(&image, &broker.shared, &BTreeMap::new()));
+    if !missing.is_empty() {
+        let request = LocalRequest::CreateTopics { names: missing, done: None };
+        broker.shared.control.submit(ControlInput::Local(request));
     }
-    AutoCreation::start(broker, context, asked, missing);
-    Reply::Later
+    let image = broker.shared.metadata.image();
+    context.reply(&asked.answer(&image, &broker.shared))
 }
 
 /// `None` when the version doesn't allow what the request has.
@@ -129,12 +123,7 @@ fn topics_to_create(broker: &Broker, asked: &Asked) -> Vec<String> {
 }
 
 impl Asked {
-    fn answer<'a>(
-        &'a self,
-        image: &'a ClusterImage,
-        shared: &'a Shared,
-        errors: &BTreeMap<String, ErrorCode>,
-    ) -> MetadataResponse<'a> {
+    fn answer<'a>(&'a self, image: &'a ClusterImage, shared: &'a Shared) -> MetadataResponse<'a> {
         let brokers = image.brokers.values().filter_map(|broker| {
             let endpoint = broker.endpoint(&self.listener)?;
             Some(MetadataResponseBroker {
@@ -149,37 +138,26 @@ impl Asked {
             brokers: brokers.collect(),
             cluster_id: Some(Str::Borrowed(shared.cluster_id())),
             controller_id: image.controller_id.unwrap_or(-1),
-            topics: self.topics(image, errors),
+            topics: self.topics(image),
             cluster_authorized_operations: cluster_operations,
             ..Default::default()
         }
     }
 
-    fn topics<'a>(
-        &'a self,
-        image: &'a ClusterImage,
-        errors: &BTreeMap<String, ErrorCode>,
-    ) -> Vec<MetadataResponseTopic<'a>> {
+    fn topics<'a>(&'a self, image: &'a ClusterImage) -> Vec<MetadataResponseTopic<'a>> {
         match &self.wanted {
             Wanted::All => image.topics.values().map(|topic| self.known_topic(image, topic)).collect(),
-            Wanted::Names(names) => {
-                names.iter().map(|name| self.named_topic(image, name, errors.get(name).copied())).collect()
-            }
+            Wanted::Names(names) => names.iter().map(|name| self.named_topic(image, name)).collect(),
             Wanted::Ids(ids) => ids.iter().map(|&id| self.topic_with_id(image, id)).collect(),
         }
     }
 
-    fn named_topic<'a>(
-        &self,
-        image: &'a ClusterImage,
-        name: &'a str,
-        error: Option<ErrorCode>,
-    ) -> MetadataResponseTopic<'a> {
+    fn named_topic<'a>(&self, image: &'a ClusterImage, name: &'a str) -> MetadataResponseTopic<'a> {
         if let Some(topic) = image.topic(name) {
             return self.known_topic(image, topic);
         }
         let error = match topic::check_name(name) {
-            Ok(()) => error.unwrap_or(ErrorCode::UnknownTopicOrPartition),
+            Ok(()) => ErrorCode::UnknownTopicOrPartition,
             Err(_) => ErrorCode::InvalidTopicException,
         };
         MetadataResponseTopic {
@@ -244,70 +222,5 @@ impl Asked {
     fn shown(&self, image: &ClusterImage, brokers: &[i32]) -> Vec<i32> {
         let is_shown = |id: &&i32| self.version > 0 || image.endpoint(**id, &self.listener).is_some();
         brokers.iter().filter(is_shown).copied().collect()
-    }
-}
-
-/// A metadata answer that waits for the topics it has created.
-#[derive(Debug)]
-struct AutoCreation {
-    shared: Arc<Shared>,
-    timer: TimerSlot,
-    /// `None` once answered.
-    waiting: Mutex<Option<Waiting>>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    asked: Asked,
-    responder: Responder,
-    /// Topics that are being created.
-    left: usize,
-    errors: BTreeMap<String, ErrorCode>,
-}
-
-impl AutoCreation {
-    fn start(broker: &Broker, context: &mut RequestContext<'_>, asked: Asked, missing: Vec<String>) {
-        let waiting = Waiting { asked, responder: context.responder(), left: missing.len(), errors: BTreeMap::new() };
-        let creation = Arc::new(Self {
-            shared: broker.shared.clone(),
-            timer: TimerSlot::default(),
-            waiting: Mutex::new(Some(waiting)),
-        });
-        creation.shared.purgatory.watch(context.now, AUTO_CREATE_WAIT_MS, &creation.timer, creation.clone());
-        for name in missing {
-            let (creation, topic) = (creation.clone(), name.clone());
-            let done = LocalDone(Box::new(move |result| creation.created(topic, result.err())));
-            let request = LocalRequest::CreateTopics { names: vec![name], done: Some(done) };
-            broker.shared.control.submit(ControlInput::Local(request));
-        }
-    }
-
-    fn created(&self, topic: String, error: Option<ErrorCode>) {
-        let mut waiting = self.waiting.lock();
-        let Some(state) = waiting.as_mut() else { return };
-        state.left -= 1;
-        // Another client was faster: that is what was wanted, too.
-        if let Some(error) = error.filter(|&error| error != ErrorCode::TopicAlreadyExists) {
-            state.errors.insert(topic, error);
-        }
-        if state.left == 0 {
-            let state = waiting.take();
-            drop(waiting);
-            self.shared.purgatory.cancel(&self.timer);
-            self.answer(state);
-        }
-    }
-
-    fn answer(&self, state: Option<Waiting>) {
-        let Some(Waiting { asked, responder, errors, .. }) = state else { return };
-        let image = self.shared.metadata.image();
-        responder.send(&asked.answer(&image, &self.shared, &errors));
-    }
-}
-
-impl DelayedOperation for AutoCreation {
-    fn expire(self: Arc<Self>, _now: Now) {
-        let state = self.waiting.lock().take();
-        self.answer(state);
     }
 }

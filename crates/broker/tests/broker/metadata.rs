@@ -90,43 +90,20 @@ fn authorized_operations_are_all_of_them() {
 }
 
 #[test]
-fn unknown_topics_are_made_and_waited_for() {
+fn unknown_topics_are_made_while_the_client_asks_again() {
     let mut harness = Harness::new();
     harness.topic("t", 1);
     harness.inbox.0.lock().clear();
-    let answer = harness.ask(12, &named(&["new", "t", "a b"]));
-    assert!(answer.late::<MetadataRequest<'_>>().is_none());
-    let mut wanted = harness.wanted_topics();
-    assert_eq!(wanted.len(), 1);
-    let (names, done) = wanted.remove(0);
-    assert_eq!(names, ["new"]);
+    let asked = ["new", "t", "a b"];
+    let of = |new| [new, ("t", ErrorCode::None, 1), ("a b", ErrorCode::InvalidTopicException, 0)];
+    let shown = |all: [(&str, ErrorCode, usize); 3]| all.map(|(name, error, count)| (name.to_owned(), error, count));
+    let unknown = ("new", ErrorCode::UnknownTopicOrPartition, 0);
+    assert_eq!(told(&harness.ask(12, &named(&asked))), shown(of(unknown)));
+    let wanted: Vec<Vec<String>> = harness.wanted_topics().into_iter().map(|(names, _)| names).collect();
+    assert_eq!(wanted, [["new"]]);
     harness.topic("new", 3);
-    (done.expect("a callback").0)(Ok(()));
-    let late = answer.late::<MetadataRequest<'_>>().expect("an answer");
-    let expected =
-        [("new", ErrorCode::None, 3), ("t", ErrorCode::None, 1), ("a b", ErrorCode::InvalidTopicException, 0)];
-    assert_eq!(told(&late), expected.map(|(name, error, count)| (name.to_owned(), error, count)));
-}
-
-#[test]
-fn a_topic_that_is_not_made_in_time_is_unknown() {
-    let mut harness = Harness::new();
-    let answer = harness.ask(12, &named(&["new"]));
-    harness.pass(999);
-    assert!(answer.late::<MetadataRequest<'_>>().is_none());
-    harness.pass(2);
-    let late = answer.late::<MetadataRequest<'_>>().expect("an answer");
-    assert_eq!(told(&late), [("new".to_owned(), ErrorCode::UnknownTopicOrPartition, 0)]);
-    for (_, done) in harness.wanted_topics() {
-        (done.expect("a callback").0)(Ok(()));
-    }
-    assert!(answer.late::<MetadataRequest<'_>>().is_none(), "answered once");
-    let refused = harness.ask(12, &named(&["other"]));
-    for (_, done) in harness.wanted_topics() {
-        (done.expect("a callback").0)(Err(ErrorCode::InvalidReplicationFactor));
-    }
-    let late = refused.late::<MetadataRequest<'_>>().expect("an answer");
-    assert_eq!(told(&late)[0].1, ErrorCode::InvalidReplicationFactor);
+    assert_eq!(told(&harness.ask(12, &named(&asked))), shown(of(("new", ErrorCode::None, 3))));
+    assert!(harness.wanted_topics().is_empty());
 }
 
 #[test]
