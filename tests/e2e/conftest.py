@@ -170,9 +170,16 @@ class Peer(Server):
 
     def _signal(self, number, seconds=60):
         os.kill(self.pid, number)
-        wait_for(lambda: not pathlib.Path(f"/proc/{self.pid}/stat").exists()
-                 or pathlib.Path(f"/proc/{self.pid}/stat").read_text().split(") ")[1][0] == "Z", seconds, f"the end of {self.pid}")
+        wait_for(self._is_over, seconds, f"the end of {self.pid}")
         self.pid = None
+
+    def _is_over(self):
+        """Gone, or a zombie whose last other thread is gone: until then its files are open and locked."""
+        proc = pathlib.Path(f"/proc/{self.pid}")
+        try:
+            return proc.joinpath("stat").read_text().split(") ")[1][0] == "Z" and len(list(proc.joinpath("task").iterdir())) <= 1
+        except OSError:
+            return True
 
     def kill(self):
         self._signal(signal.SIGKILL)
