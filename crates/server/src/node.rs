@@ -358,7 +358,7 @@ fn with_port(told: &Endpoint, bound: &[&Endpoint]) -> Endpoint {
 }
 
 fn bind_to(config: &BrokerConfig, endpoint: &Endpoint) -> BindTo {
-    // Kafka's default of 100 KB is from a time when the kernel did not choose well by itself.
+    // For what is received, Kafka's default of 100 KB is from a time when the kernel did not choose well by itself.
     let buffer = |name: &str, bytes: i32| {
         let is_set = config.layers.get(name).is_some();
         usize::try_from(bytes).ok().filter(|bytes| is_set && *bytes > 0)
@@ -366,7 +366,9 @@ fn bind_to(config: &BrokerConfig, endpoint: &Endpoint) -> BindTo {
     BindTo {
         host: endpoint.host.clone(),
         port: endpoint.port,
-        send_buffer: buffer("socket.send.buffer.bytes", config.socket_send_buffer_bytes),
+        // Kafka's default even when not set: what is sent stays in the processor's cache until it is received, which
+        // saves a quarter of a fetch's CPU. -1 leaves it to the kernel, for links that are fast and long.
+        send_buffer: usize::try_from(config.socket_send_buffer_bytes).ok().filter(|&bytes| bytes > 0),
         receive_buffer: buffer("socket.receive.buffer.bytes", config.socket_receive_buffer_bytes),
         backlog: config.socket_listen_backlog_size,
         setting: "listeners",
