@@ -1,9 +1,11 @@
 //! `zoo.cfg` (`QuorumPeerConfig`): every setting of `reference/zookeeper-configs.tsv` is known; those that this server
 //! has are typed, the rest are kept as text. A bad value is an error with its line and the remedy.
 
+mod ensemble;
 mod properties;
 mod server_spec;
 
+pub use ensemble::EnsembleConfig;
 pub use properties::{Property, parse_properties};
 pub use server_spec::{Role, ServerAddress, ServerSpec};
 
@@ -55,8 +57,13 @@ pub struct ZooConfig {
     pub sync_enabled: bool,
     pub leader_serves: bool,
     pub quorum_listen_on_all_ips: bool,
-    pub cnx_timeout_s: u32,
+    /// In milliseconds, as ZooKeeper reads it; its manual speaks of seconds, so a number below 100 is taken for those.
+    pub cnx_timeout_ms: u32,
+    /// 0 is for ever.
     pub election_port_bind_retry: u32,
+    pub multi_address: bool,
+    pub min_notification_interval_ms: u64,
+    pub max_notification_interval_ms: u64,
     pub snap_count: u64,
     pub snap_size_limit_kb: i64,
     pub commit_log_count: u32,
@@ -122,8 +129,11 @@ impl Default for ZooConfig {
             sync_enabled: true,
             leader_serves: true,
             quorum_listen_on_all_ips: false,
-            cnx_timeout_s: 5,
+            cnx_timeout_ms: 5_000,
             election_port_bind_retry: 3,
+            multi_address: false,
+            min_notification_interval_ms: 200,
+            max_notification_interval_ms: 60_000,
             snap_count: defaults.snap_count,
             snap_size_limit_kb: 4_194_304,
             commit_log_count: 500,
@@ -246,7 +256,13 @@ impl ZooConfig {
             "syncEnabled" | "observer.syncEnabled" => self.sync_enabled = boolean(p)?,
             "leaderServes" => self.leader_serves = boolean(p)?,
             "quorumListenOnAllIPs" => self.quorum_listen_on_all_ips = boolean(p)?,
-            "cnxTimeout" => self.cnx_timeout_s = number(p)?,
+            "cnxTimeout" => {
+                let given: u32 = at_least(p, 1)?;
+                self.cnx_timeout_ms = if given < 100 { given * 1_000 } else { given };
+            }
+            "multiAddress.enabled" => self.multi_address = boolean(p)?,
+            "fastleader.minNotificationInterval" => self.min_notification_interval_ms = at_least(p, 1)?,
+            "fastleader.maxNotificationInterval" => self.max_notification_interval_ms = at_least(p, 1)?,
             "electionPortBindRetry" => self.election_port_bind_retry = number(p)?,
             "snapCount" => self.snap_count = at_least(p, 2)?,
             "snapSizeLimitInKb" => self.snap_size_limit_kb = number(p)?,
@@ -319,11 +335,6 @@ impl ZooConfig {
         {
             return missing("clientPort is not set; add a line such as clientPort=2181");
         }
-        if self.servers.len() > 1 && (self.init_limit.is_none() || self.sync_limit.is_none()) {
-            return missing(
-                "an ensemble needs initLimit and syncLimit; add lines such as initLimit=10 and syncLimit=5",
-            );
-        }
         let (least, most) = self.session_timeouts_ms();
         if least > most {
             let message =
@@ -333,9 +344,6 @@ impl ZooConfig {
         if self.purge_retain < 3 {
             self.warnings.push(format!("autopurge.snapRetainCount={} is too few, 3 are kept", self.purge_retain));
             self.purge_retain = 3;
-        }
-        if self.servers.len() == 2 {
-            self.warnings.push("two servers tolerate no failure; take three".to_owned());
         }
         Ok(())
     }
