@@ -4,6 +4,12 @@
 //! so that a slow minute of the machine hits both.
 
 mod bare;
+mod keeper;
+mod keeper_client;
+mod keeper_ensemble;
+mod keeper_failover;
+mod keeper_rates;
+mod keeper_state;
 mod latency;
 mod process;
 mod startup;
@@ -20,6 +26,7 @@ const HELP: &str = "\
 ottla-bench: Ottla beside the real Kafka 4.3.1, in one run on one machine
 
   cargo run --release -p ottla-bench -- [OPTION...] [FIGURE...]
+  cargo run --release -p ottla-bench -- keeper [OPTION...] [FIGURE...]    the keeper beside the real ZooKeeper; keeper --help
 
 Figures: produce fetch publish latency memory start list (all by default)
 
@@ -54,6 +61,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.first().map(String::as_str) {
         Some(verb @ ("bare-receive" | "bare-send")) => throughput::serve_bare(verb, Path::new(&args[1])),
+        Some("keeper") => keeper::main(args[1..].to_vec()),
         Some("--help" | "-h") => {
             print!("{HELP}");
             Ok(())
