@@ -10,6 +10,7 @@ mod connection;
 pub mod data_tree;
 pub mod database;
 pub mod digest;
+pub mod ensemble;
 pub mod ephemeral_type;
 pub mod formatter;
 pub mod fuzz;

@@ -1,5 +1,9 @@
 //! A keeper's data directory (`FileTxnSnapLog`): what is in it, how a server starts from it, how snapshots get there
-//! and old files go.
+//! and old files go. What only a server of an ensemble does with its files is in [`ensemble`].
+
+mod ensemble;
+
+pub use ensemble::{ACCEPTED_EPOCH, CURRENT_EPOCH};
 
 use crate::database::Database;
 use crate::snapshot::{self, FileSource, SnapshotError, SnapshotWriter};
@@ -16,6 +20,8 @@ const VERSION_DIR: &str = "version-2";
 const UNFINISHED: &str = "unfinished-snapshot.";
 /// Bytes of a suspect log that are written anew at once.
 const REWRITE_BYTES: usize = 1 << 20;
+/// Bytes of a snapshot that are written at once when nobody waits.
+const SAVE_BYTES: usize = 1 << 20;
 
 /// Why a data directory can't be used, with the remedy.
 #[derive(Debug)]
@@ -65,7 +71,7 @@ impl StorageConfig {
 }
 
 /// The files of a keeper.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KeeperStorage {
     disk: Arc<dyn Disk>,
     config: StorageConfig,
@@ -127,14 +133,20 @@ impl KeeperStorage {
     /// The newest snapshot that is whole, and the log behind it. A torn end of the log is cut off; what is left is on
     /// disk before anybody sees it. An empty directory gets a first snapshot.
     pub fn restore(&self) -> Result<Restored, StorageError> {
+        self.restore_with(|_, _| ())
+    }
+
+    /// As [`Self::restore`]; `each` sees the replayed transactions (zxid and bytes).
+    fn restore_with(&self, mut each: impl FnMut(i64, &[u8])) -> Result<Restored, StorageError> {
         self.remove_unfinished()?;
+        self.finish_install()?;
         let (mut database, snapshot_zxid) = match self.load_snapshot()? {
             Some(loaded) => loaded,
             None => (Database::new(self.config.extended_types), -1),
         };
         let has_logs = !self.logs()?.is_empty();
         if snapshot_zxid == -1 && has_logs && !self.config.trust_empty {
-            let nothing = txn_log::replay(&*self.disk, &self.log_dir, 0, |_| Ok(()))
+            let nothing = txn_log::replay(&*self.disk, &self.log_dir, 0, |_, _| Ok(()))
                 .map_err(|error| failed(&self.log_dir, error))?;
             if nothing.txns > 0 {
                 return Err(StorageError::Unusable(format!(
@@ -145,8 +157,9 @@ impl KeeperStorage {
                 )));
             }
         }
-        let summary = txn_log::replay(&*self.disk, &self.log_dir, database.last_zxid(), |entry| {
+        let summary = txn_log::replay(&*self.disk, &self.log_dir, database.last_zxid(), |entry, bytes| {
             database.apply(entry, &mut ());
+            each(entry.header.zxid, bytes);
             Ok(())
         })
         .map_err(|error| failed(&self.log_dir, error))?;
@@ -249,16 +262,21 @@ impl KeeperStorage {
 
     /// Writes a snapshot in one go.
     pub fn save(&self, database: &Database) -> Result<(), StorageError> {
+        self.save_as("snapshot", database)
+    }
+
+    /// Writes a snapshot whose name begins with `prefix`.
+    fn save_as(&self, prefix: &str, database: &Database) -> Result<(), StorageError> {
         let mut store = self.snapshots();
         let result = (|| -> io::Result<()> {
             store.begin(database.last_zxid())?;
             let mut writer = SnapshotWriter::new();
             loop {
                 let mut chunk = Vec::new();
-                let done = writer.step(database, 1 << 20, &mut chunk);
+                let done = writer.step(database, SAVE_BYTES, &mut chunk);
                 store.chunk(&chunk)?;
                 if done {
-                    return store.end().map(drop);
+                    return store.end_as(prefix).map(drop);
                 }
             }
         })();
@@ -390,9 +408,13 @@ impl SnapshotStore {
 
     /// Gives the snapshot its name once it is on disk; returns its path.
     pub fn end(&mut self) -> io::Result<Option<PathBuf>> {
+        self.end_as("snapshot")
+    }
+
+    fn end_as(&mut self, prefix: &str) -> io::Result<Option<PathBuf>> {
         let Some((zxid, file, _)) = self.current.take() else { return Ok(None) };
         file.sync_data()?;
-        let path = self.dir.join(file_name("snapshot", zxid));
+        let path = self.dir.join(file_name(prefix, zxid));
         self.disk.rename(&self.unfinished(zxid), &path)?;
         self.disk.sync_dir(&self.dir)?;
         Ok(Some(path))

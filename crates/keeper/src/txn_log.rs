@@ -302,7 +302,7 @@ impl LogReader {
     }
 }
 
-/// Gives every transaction after `zxid` to `each`, in order, from all files of `dir`. A torn end of the last file is
+/// Gives every transaction after `zxid` to `each`, decoded and as bytes, in order, from all files of `dir`. A torn end of the last file is
 /// what a crash leaves: it is cut off in the zeroed sense that reading stops there. Anything wrong earlier is an error,
 /// because acknowledged transactions would be missing.
 ///
@@ -311,7 +311,7 @@ pub fn replay(
     disk: &dyn Disk,
     dir: &Path,
     zxid: i64,
-    mut each: impl FnMut(&TxnEntry<'_>) -> io::Result<()>,
+    mut each: impl FnMut(&TxnEntry<'_>, &[u8]) -> io::Result<()>,
 ) -> io::Result<ReplaySummary> {
     let files = log_files(disk, dir)?;
     let first = files.iter().rposition(|(first, _)| *first <= zxid + 1).unwrap_or(0);
@@ -347,7 +347,7 @@ pub fn replay(
                 summary.gaps += 1;
             }
             match TxnEntry::decode(bytes) {
-                Ok(entry) => each(&entry)?,
+                Ok(entry) => each(&entry, bytes)?,
                 Err(e) => return bad(&path, format!("transaction {at:#x} can't be read ({e})")),
             }
             summary.last_zxid = at;
