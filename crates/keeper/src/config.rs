@@ -2,10 +2,12 @@
 //! has are typed, the rest are kept as text. A bad value is an error with its line and the remedy.
 
 mod ensemble;
+mod operator;
 mod properties;
 mod server_spec;
 
 pub use ensemble::EnsembleConfig;
+pub use operator::OperatorConfig;
 pub use properties::{Property, parse_properties};
 pub use server_spec::{Role, ServerAddress, ServerSpec};
 
@@ -87,6 +89,7 @@ pub struct ZooConfig {
     pub admin_enabled: bool,
     pub admin_port: u16,
     pub admin_address: String,
+    pub operator: OperatorConfig,
     pub metrics_class: Option<String>,
     pub metrics_port: u16,
     /// Of `dynamicConfigFile`; the host reads it and calls [`ZooConfig::add_dynamic`].
@@ -157,6 +160,7 @@ impl Default for ZooConfig {
             admin_enabled: true,
             admin_port: 8_080,
             admin_address: "0.0.0.0".to_owned(),
+            operator: OperatorConfig::default(),
             metrics_class: None,
             metrics_port: 7_000,
             dynamic_config_file: None,
@@ -293,7 +297,7 @@ impl ZooConfig {
             "metricsProvider.className" => self.metrics_class = Some(p.value.clone()),
             "metricsProvider.httpPort" => self.metrics_port = number(p)?,
             "dynamicConfigFile" => self.dynamic_config_file = Some(PathBuf::from(&p.value)),
-            _ => return self.set_numbered(key, p),
+            _ => return Ok(self.operator.set(key, p)? || self.set_numbered(key, p)?),
         }
         Ok(true)
     }
@@ -385,6 +389,7 @@ impl ZooConfig {
             container_max_per_minute: self.container_max_per_minute,
             container_max_never_used_ms: self.container_max_never_used_ms,
             session_server_id: 1,
+            operator: self.operator.clone(),
             info: ServerInfo {
                 version: VERSION.to_owned(),
                 client_port: port(self.client_port),

@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     pub opened_ms: u64,
     /// A part of a frame.
     pub input: Vec<u8>,
+    /// Bytes of the large request that is arriving; 0 when none is.
+    pub large: usize,
     /// Frames to be sent.
     pub output: Vec<u8>,
     pub dirty: bool,
@@ -78,6 +80,7 @@ impl Connection {
             peer,
             opened_ms: now_ms,
             input: Vec::new(),
+            large: 0,
             output: Vec::new(),
             dirty: false,
             initialized: false,
@@ -96,6 +99,12 @@ impl Connection {
                 ..Default::default()
             },
         }
+    }
+
+    /// `crst`: what was counted starts from nothing.
+    pub fn reset_stats(&mut self) {
+        let established_ms = self.stats.established_ms;
+        self.stats = ConnStats { established_ms, last_op: "NA", last_cxid: -1, last_zxid: -1, ..Default::default() };
     }
 
     /// Appends a reply whose body `body` writes; an error voids the body and goes into the header.

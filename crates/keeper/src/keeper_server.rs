@@ -6,12 +6,19 @@
 //! agreement between the two: what it commits comes back through [`KeeperServer::commit`]. Reads are answered at once,
 //! unless the same client waits for a write of its own.
 
+mod admin;
+mod audit;
 mod commit;
 mod connect;
 mod frames;
+mod restore;
 mod snapshots;
 mod words;
 
+pub use admin::{AdminAnswer, AdminRequest, COMMANDS};
+pub use audit::server_event as audit_server_event;
+
+use crate::config::OperatorConfig;
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::proto::OpCode;
@@ -60,6 +67,8 @@ pub struct ServerConfig {
     pub container_max_never_used_ms: i64,
     /// Highest byte of session ids; 1 for a server alone.
     pub session_server_id: u8,
+    /// What an operator sees and limits.
+    pub operator: OperatorConfig,
     /// What only `conf`, `envi` and `dirs` tell: lines are printed as they are.
     pub info: ServerInfo,
 }
@@ -109,6 +118,7 @@ impl Default for ServerConfig {
             container_max_per_minute: 10_000,
             container_max_never_used_ms: 0,
             session_server_id: 1,
+            operator: OperatorConfig::default(),
             info: ServerInfo {
                 version: VERSION.to_owned(),
                 client_port: 2_181,
@@ -192,6 +202,7 @@ pub struct KeeperServer {
     sync_waiters: Vec<(i64, ConnId)>,
     in_flight: usize,
     stats: ServerStats,
+    operator: admin::OperatorState,
     started_us: u64,
     random: Random,
     snapshot: Option<SnapshotWriter>,
@@ -211,12 +222,7 @@ impl KeeperServer {
         for (&id, &timeout_ms) in db.sessions() {
             sessions.track(id, u32::try_from(timeout_ms).unwrap_or(0), now.mono_ms());
         }
-        let prep = PrepConfig {
-            skip_acl: config.skip_acl,
-            enforce_quota: config.enforce_quota,
-            reconfig_enabled: config.reconfig_enabled,
-        };
-        let processor = RequestProcessor::new(prep, db.last_zxid());
+        let processor = RequestProcessor::new(prep_config(&config), db.last_zxid());
         let next_container_check_ms = now.mono_ms() + config.container_check_interval_ms;
         // What was replayed will be replayed again at the next start, unless a snapshot comes before.
         let txns_since_snapshot = db.replayed_txns;
@@ -236,6 +242,7 @@ impl KeeperServer {
             sync_waiters: Vec::new(),
             in_flight: 0,
             stats: ServerStats::default(),
+            operator: admin::OperatorState::default(),
             started_us: now.mono_us,
             random,
             snapshot: None,
@@ -286,7 +293,7 @@ impl KeeperServer {
             }
         }
         self.dirty = dirty;
-        if !self.paused.is_empty() && self.in_flight <= self.config.global_outstanding_limit {
+        if !self.paused.is_empty() && self.in_flight <= self.outstanding_limit() {
             for conn in std::mem::take(&mut self.paused) {
                 if let Some(connection) = self.conns.get_mut(&conn) {
                     connection.paused = false;
@@ -311,6 +318,7 @@ impl KeeperServer {
     fn forget(&mut self, conn: ConnId) {
         let Some(connection) = self.conns.remove(&conn) else { return };
         self.stats.connection_drops += 1;
+        self.operator.large_bytes -= connection.large;
         self.in_flight -= connection.queue.len();
         self.watches.remove_conn(conn);
         self.paused.retain(|&other| other != conn);
@@ -362,6 +370,7 @@ impl KeeperServer {
             .collect();
         late.sort_unstable();
         for conn in late {
+            self.stats.sessionless_expired += 1;
             self.close_now(conn, outputs);
         }
         if now_ms >= self.next_container_check_ms {
@@ -425,6 +434,11 @@ impl KeeperServer {
         &self.stats
     }
 
+    #[must_use]
+    pub fn stats_mut(&mut self) -> &mut ServerStats {
+        &mut self.stats
+    }
+
     /// The last transaction decided; it may not be on disk yet.
     #[must_use]
     pub fn last_proposed_zxid(&self) -> i64 {
@@ -453,6 +467,14 @@ impl KeeperServer {
             digest_mismatches: self.db.digest_mismatches(),
             acl_lists: self.db.tree.acls().len() as u64,
         }
+    }
+}
+
+fn prep_config(config: &ServerConfig) -> PrepConfig {
+    PrepConfig {
+        skip_acl: config.skip_acl,
+        enforce_quota: config.enforce_quota,
+        reconfig_enabled: config.reconfig_enabled,
     }
 }
 

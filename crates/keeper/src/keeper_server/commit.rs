@@ -1,6 +1,6 @@
 //! What is on disk is applied: the tree changes, watches fire, and whoever asked gets the answer.
 
-use super::{KeeperServer, connect::answer_connect, mark_dirty};
+use super::{KeeperServer, audit::audit_applied, connect::answer_connect, mark_dirty};
 use crate::acl::{self, AclList};
 use crate::connection::{Connection, Kind, op_letters};
 use crate::data_tree::ChangeSink;
@@ -8,6 +8,7 @@ use crate::database::TxnResult;
 use crate::jute::Jute;
 use crate::proto::{ErrorCode, EventType, MULTI_END, MultiHeader, OpCode, perms};
 use crate::reads::write_multi_error;
+use crate::stats::ServerStats;
 use crate::txn::{Txn, TxnEntry};
 use crate::watch_manager::{ConnId, Watches};
 use ottla_base::hash::FixedMap;
@@ -20,19 +21,33 @@ struct Events<'a> {
     dirty: &'a mut Vec<ConnId>,
     skip_acl: bool,
     sent: u64,
+    sent_bytes: u64,
     hit: Vec<ConnId>,
+    stats: &'a mut ServerStats,
 }
 
 impl Events<'_> {
     fn send(&mut self, event: EventType, path: &str, acl: &[u8], zxid: i64) {
-        for conn in std::mem::take(&mut self.hit) {
+        let hit = std::mem::take(&mut self.hit);
+        let watchers = match event {
+            EventType::NodeCreated => &mut self.stats.node_created_watchers,
+            EventType::NodeDeleted => &mut self.stats.node_deleted_watchers,
+            EventType::NodeDataChanged => &mut self.stats.node_changed_watchers,
+            _ => &mut self.stats.node_children_watchers,
+        };
+        if !hit.is_empty() {
+            watchers.add(hit.len() as u64);
+        }
+        for conn in hit {
             let Some(connection) = self.conns.get_mut(&conn) else { continue };
             // Who may not read the node does not hear of it.
             if !self.skip_acl && !acl::allows(AclList::from_encoded(acl), perms::READ, &connection.auth) {
                 continue;
             }
+            let before = connection.output.len();
             connection.notify(event, path, zxid);
             self.sent += 1;
+            self.sent_bytes += (connection.output.len() - before) as u64;
             mark_dirty(self.conns, self.dirty, conn);
         }
     }
@@ -94,17 +109,29 @@ impl KeeperServer {
                 return;
             }
         };
+        if self.config.operator.audit {
+            self.audit_before(&entry);
+        }
         let mut events = Events {
             watches: &mut self.watches,
             conns: &mut self.conns,
             dirty: &mut self.dirty,
             skip_acl: self.config.skip_acl,
             sent: 0,
+            sent_bytes: 0,
             hit: Vec::new(),
+            stats: &mut self.stats,
         };
         let result = self.db.apply(&entry, &mut events);
-        self.stats.watch_events += events.sent;
+        let (sent, sent_bytes) = (events.sent, events.sent_bytes);
+        self.stats.watch_events += sent;
+        self.stats.watch_bytes += sent_bytes;
+        let age_ms = u64::try_from(now.wall_ms - entry.header.time).unwrap_or(0);
+        self.stats.propagation_latency.add(age_ms.saturating_mul(1_000));
         self.stats.commits += 1;
+        if self.config.operator.audit {
+            audit_applied(&mut self.operator.notes, &entry, &result);
+        }
         self.processor.applied(entry.header.zxid);
         let session = entry.header.client_id;
         match &entry.txn {
@@ -131,6 +158,7 @@ impl KeeperServer {
         });
         if mine && let Some(waiting) = connection.queue.pop_front() {
             self.in_flight -= 1;
+            let before = connection.output.len();
             if waiting.op == OpCode::CreateSession {
                 answer_connect(connection, result.err == 0);
             } else {
@@ -139,8 +167,10 @@ impl KeeperServer {
             connection.answered(op_letters(waiting.op), waiting.xid, zxid, waiting.received_us, now.mono_us);
             let us = now.mono_us.saturating_sub(waiting.received_us);
             self.stats.packets_sent += 1;
+            self.stats.client_response.add(connection.output.len() - before);
             self.stats.latency.add(us);
             self.stats.update_latency.add(us);
+            self.stats.local_write_committed.add(us);
         }
         if matches!(entry.txn, Txn::CloseSession(_)) {
             connection.closing = true;

@@ -58,8 +58,14 @@ impl KeeperServer {
                 self.close_now(conn, outputs);
                 return bytes.len();
             };
-            let Some(frame) = rest.get(..len) else { break };
+            let frame = rest.get(..len);
+            if !self.admit_large(conn, len, frame.is_some()) {
+                self.close_now(conn, outputs);
+                return bytes.len();
+            }
+            let Some(frame) = frame else { break };
             used += 4 + len;
+            let Some(connection) = self.conns.get_mut(&conn) else { return bytes.len() };
             connection.stats.received += 1;
             self.stats.packets_received += 1;
             if connection.initialized {
@@ -69,6 +75,31 @@ impl KeeperServer {
             }
         }
         used
+    }
+
+    /// Counts a large request while it arrives (`largeRequestThreshold`); false when there are too many bytes of them.
+    fn admit_large(&mut self, conn: ConnId, len: usize, complete: bool) -> bool {
+        let limits = &self.config.operator;
+        let Some(connection) = self.conns.get_mut(&conn) else { return true };
+        self.operator.large_bytes -= std::mem::take(&mut connection.large);
+        if limits.large_request_threshold.is_none_or(|threshold| len <= threshold) {
+            return true;
+        }
+        if self.operator.large_bytes.saturating_add(len) > limits.large_request_max_bytes {
+            tracing::warn!(
+                "connection {conn} from {} closed: its request of {len} bytes is one large request too many \
+                 (largeRequestMaxBytes={})",
+                connection.peer,
+                limits.large_request_max_bytes
+            );
+            self.stats.large_requests_rejected += 1;
+            return false;
+        }
+        if !complete {
+            connection.large = len;
+            self.operator.large_bytes += len;
+        }
+        true
     }
 
     /// One request of a session.
@@ -134,7 +165,7 @@ impl KeeperServer {
 
     /// Stops reading from a client that waits for something while the server as a whole has too much to do.
     fn throttle(&mut self, conn: ConnId, outputs: &mut Vec<Output>) {
-        if self.in_flight <= self.config.global_outstanding_limit {
+        if self.in_flight <= self.outstanding_limit() {
             return;
         }
         if let Some(connection) = self.conns.get_mut(&conn)
@@ -151,8 +182,12 @@ impl KeeperServer {
     fn write(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8]) {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let session_id = connection.session_id;
+        let ip = connection.peer.ip();
         // Lent out while the request is decided.
         let auth = std::mem::take(&mut connection.auth);
+        if self.config.operator.audit {
+            self.audit_request(session_id, ip.to_string(), xid, op, body, &auth);
+        }
         let prepared = self.propose(now, Request { session_id, cxid: xid, op, body, auth: &auth, owner: LOCAL_OWNER });
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         connection.auth = auth;
@@ -160,9 +195,11 @@ impl KeeperServer {
             Prepared::Txn { .. } => Kind::Write,
             Prepared::Refused(code) => Kind::Failed(code),
         };
+        self.stats.session_queue.add(connection.queue.len() as u64);
         connection.queue.push_back(Outstanding { xid, op, received_us: now.mono_us, kind });
         self.in_flight += 1;
         if matches!(prepared, Prepared::Refused(_)) {
+            self.audit_refused(session_id, xid);
             self.answer_ready(now, conn);
         }
     }
@@ -195,6 +232,7 @@ impl KeeperServer {
     fn serve(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8], received_us: u64) {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let zxid = self.db.last_zxid();
+        let before = connection.output.len();
         if matches!(op, OpCode::SetWatches | OpCode::SetWatches2) {
             let result = reads::set_watches(&self.db, op, body, conn, &mut self.watches, |event, path| {
                 self.stats.watch_events += 1;
@@ -217,6 +255,7 @@ impl KeeperServer {
         connection.answered(op_letters(op), xid, zxid, received_us, now.mono_us);
         let us = now.mono_us.saturating_sub(received_us);
         self.stats.packets_sent += 1;
+        self.stats.client_response.add(connection.output.len() - before);
         self.stats.latency.add(us);
         self.stats.read_latency.add(us);
         mark_dirty(&mut self.conns, &mut self.dirty, conn);

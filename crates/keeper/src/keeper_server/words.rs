@@ -2,6 +2,7 @@
 
 use super::KeeperServer;
 use crate::connection::Connection;
+use crate::metrics;
 use crate::stats::java_double;
 use crate::watch_manager::ConnId;
 use ottla_base::time::Now;
@@ -12,8 +13,6 @@ const WORDS: [&[u8; 4]; 18] = [
     b"conf", b"cons", b"crst", b"dirs", b"dump", b"envi", b"gtmk", b"hash", b"isro", b"mntr", b"ruok", b"srst",
     b"srvr", b"stat", b"stmk", b"wchc", b"wchp", b"wchs",
 ];
-/// ZooKeeper's default of what it traces; only tools that read the number back care.
-const TRACE_MASK: i64 = 306;
 
 /// True when the bytes are a word rather than a length.
 pub(super) fn is_known(word: [u8; 4]) -> bool {
@@ -44,9 +43,10 @@ impl KeeperServer {
         let _ = match word {
             "ruok" => write!(out, "imok"),
             "isro" => write!(out, "rw"),
-            "gtmk" => write!(out, "{TRACE_MASK}"),
+            "gtmk" => write!(out, "{}", self.operator.trace_mask),
             "stmk" => {
                 let mask = rest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes));
+                self.operator.trace_mask = mask;
                 write!(out, "{mask}")
             }
             "srvr" => self.write_server(now, None, &mut out),
@@ -68,11 +68,7 @@ impl KeeperServer {
             "wchp" => self.write_watches_by_path(&mut out),
             "hash" => self.db.digest_log().try_for_each(|d| writeln!(out, "{:x}: {}", d.zxid, d.digest)),
             "crst" => {
-                for connection in self.conns.values_mut() {
-                    connection.stats.latency = crate::stats::Latency::default();
-                    connection.stats.received = 0;
-                    connection.stats.sent = 0;
-                }
+                self.reset_connection_stats();
                 writeln!(out, "Connection stats reset.")
             }
             "srst" => {
@@ -108,50 +104,26 @@ impl KeeperServer {
         writeln!(out, "Connections: {}", gauges.num_alive_connections)?;
         writeln!(out, "Outstanding: {}", gauges.outstanding_requests)?;
         writeln!(out, "Zxid: 0x{:x}", gauges.last_zxid)?;
-        writeln!(out, "Mode: {}", self.config.info.mode)?;
-        writeln!(out, "Node count: {}", gauges.znode_count)
+        writeln!(out, "Mode: {}", self.mode())?;
+        writeln!(out, "Node count: {}", gauges.znode_count)?;
+        if self.mode() == "leader" {
+            let sizes = &self.stats.quorum.proposal_sizes;
+            writeln!(out, "Proposal sizes last/min/max: {}/{}/{}", sizes.last, sizes.min, sizes.max)?;
+        }
+        Ok(())
     }
 
     fn write_monitor(&self, now: Now, out: &mut String) -> std::fmt::Result {
         let gauges = self.gauges(now);
-        let stats = &self.stats;
-        let mut line = |key: &str, value: &dyn std::fmt::Display| writeln!(out, "zk_{key}\t{value}");
-        line("version", &self.config.info.version)?;
-        line("server_state", &self.config.info.mode)?;
-        line("ephemerals_count", &gauges.ephemerals_count)?;
-        line("num_alive_connections", &gauges.num_alive_connections)?;
-        line("avg_latency", &java_double(stats.latency.avg_ms()))?;
-        line("min_latency", &(stats.latency.min_us / 1_000))?;
-        line("max_latency", &(stats.latency.max_us / 1_000))?;
-        line("outstanding_requests", &gauges.outstanding_requests)?;
-        line("znode_count", &gauges.znode_count)?;
-        line("watch_count", &gauges.watch_count)?;
-        line("approximate_data_size", &gauges.approximate_data_size)?;
-        line("global_sessions", &gauges.global_sessions)?;
-        line("local_sessions", &0)?;
-        line("packets_received", &stats.packets_received)?;
-        line("packets_sent", &stats.packets_sent)?;
-        line("uptime", &gauges.uptime_ms)?;
-        line("connection_rejected", &stats.connections_rejected)?;
-        line("connection_drop_count", &stats.connection_drops)?;
-        line("connection_request_count", &stats.connect_requests)?;
-        line("connection_revalidate_count", &stats.revalidations)?;
-        line("auth_failed_count", &stats.auth_failed)?;
-        line("throttled_ops", &0)?;
-        line("request_throttle_wait_count", &stats.throttled)?;
-        line("bytes_received_count", &stats.bytes_received)?;
-        line("response_bytes", &stats.bytes_sent)?;
-        line("stale_sessions_expired", &stats.sessions_expired)?;
-        line("large_requests_rejected", &stats.large_requests_rejected)?;
-        line("commit_count", &stats.commits)?;
-        line("digest_mismatches_count", &gauges.digest_mismatches)?;
-        line("unrecoverable_error_count", &stats.unrecoverable_errors)?;
-        for (name, latency) in [("readlatency", &stats.read_latency), ("updatelatency", &stats.update_latency)] {
-            line(&format!("avg_{name}"), &java_double(latency.avg_ms()))?;
-            line(&format!("min_{name}"), &(latency.min_us / 1_000))?;
-            line(&format!("max_{name}"), &(latency.max_us / 1_000))?;
-            line(&format!("cnt_{name}"), &latency.count)?;
-            line(&format!("sum_{name}"), &(latency.total_us / 1_000))?;
+        let sources = self.sources(&gauges);
+        sources.values().into_iter().try_for_each(|(name, value)| writeln!(out, "zk_{name}\t{value}"))?;
+        for summary in sources.summaries() {
+            writeln!(out, "zk_avg_{}\t{}", summary.name, java_double(summary.avg()))?;
+            let mut written = Ok(());
+            metrics::figures(&summary, |name, value| {
+                written = written.and_then(|()| writeln!(out, "zk_{name}\t{value}"));
+            });
+            written?;
         }
         Ok(())
     }
