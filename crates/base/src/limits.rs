@@ -65,3 +65,7 @@ pub const QUORUM_PACKET_AUTH_IDS: usize = 10_000;
 /// Most connections on a keeper's election port at once: many times the largest ensemble, and few enough that strangers
 /// who connect and say nothing cost little.
 pub const ELECTION_CONNECTIONS: usize = 1_000;
+
+/// Most bytes that wait to be sent from one keeper to another: the largest transaction many times over; whoever lets so
+/// much wait does not read, and takes a snapshot when it comes back.
+pub const QUORUM_WAITING_BYTES: usize = 256 << 20;

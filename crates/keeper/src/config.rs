@@ -6,7 +6,7 @@ mod operator;
 mod properties;
 mod server_spec;
 
-pub use ensemble::EnsembleConfig;
+pub use ensemble::QuorumPeerConfig;
 pub use operator::OperatorConfig;
 pub use properties::{Property, parse_properties};
 pub use server_spec::{Role, ServerAddress, ServerSpec};

@@ -420,6 +420,12 @@ impl SnapshotStore {
         Ok(Some(path))
     }
 
+    /// Throws away what there is of it.
+    pub fn abort(&mut self) -> io::Result<()> {
+        let Some((zxid, _, _)) = self.current.take() else { return Ok(()) };
+        self.disk.remove_file(&self.unfinished(zxid))
+    }
+
     fn unfinished(&self, zxid: i64) -> PathBuf {
         self.dir.join(format!("{UNFINISHED}{zxid:x}"))
     }

@@ -1,12 +1,12 @@
-//! A keeper's settings: `zoo.cfg`, or the `keeper.` settings of a broker, which have the same names; and what of them
-//! this version can't do.
+//! A keeper's settings: `zoo.cfg` with its dynamic file and `myid`, or the `keeper.` settings of a broker, which have the
+//! same names; and what of them this version can't do.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ottla_keeper::config::{ConfigError, ZooConfig};
+use ottla_keeper::config::{ConfigError, QuorumPeerConfig, ZooConfig};
 use ottla_keeper::keeper_server::ServerConfig;
 use ottla_keeper::storage::StorageConfig;
 
@@ -18,7 +18,12 @@ const EMBEDDED_PREALLOC_BYTES: u64 = 1 << 20;
 /// Connections that wait to be accepted (`clientPortListenBacklog` -1).
 const DEFAULT_BACKLOG: i32 = 50;
 
-/// Everything that a keeper alone needs to know.
+/// `initLimit` and `syncLimit` of embedded keepers that say nothing, as in every tutorial's `zoo.cfg`.
+const EMBEDDED_LIMITS: (u32, u32) = (10, 5);
+/// The file in `dataDir` that holds a server's number.
+const MYID_FILE: &str = "myid";
+
+/// Everything that a keeper needs to know.
 #[derive(Debug)]
 pub struct KeeperConfig {
     /// `clientPort` and `clientPortAddress`
@@ -29,6 +34,8 @@ pub struct KeeperConfig {
     pub purge_retain: usize,
     /// `autopurge.purgeInterval`; `None` when nothing is purged.
     pub purge_interval: Option<Duration>,
+    /// `None` for a server alone.
+    pub ensemble: Option<QuorumPeerConfig>,
 }
 
 /// A setting that can't be used; one line with the place and the remedy.
@@ -44,22 +51,43 @@ impl fmt::Display for KeeperConfigError {
 impl std::error::Error for KeeperConfigError {}
 
 impl KeeperConfig {
-    /// Reads `zoo.cfg`. The second part is the one warning about settings that change nothing.
+    /// Reads `zoo.cfg` and what it refers to: the dynamic file, and `myid` when there is an ensemble. The second part is
+    /// the one warning about settings that change nothing.
+    pub fn load(file: &Path) -> Result<(Self, Option<String>), KeeperConfigError> {
+        let name = file.display().to_string();
+        let text = read(file).map_err(|error| KeeperConfigError(format!("cannot read {name}: {error}")))?;
+        Self::parse(&name, &text)
+    }
+
+    /// The same with the content of the file.
     pub fn parse(file_name: &str, text: &str) -> Result<(Self, Option<String>), KeeperConfigError> {
-        let error = |error: ConfigError| match error.line {
-            0 => KeeperConfigError(format!("{file_name}: {error}")),
-            _ => KeeperConfigError(format!("{file_name} {error}")),
-        };
-        let zoo = ZooConfig::parse(text).map_err(error)?;
-        Self::from_zoo(&zoo, "clientPort").map_err(|what| KeeperConfigError(format!("{file_name}: {what}")))
+        let mut zoo = ZooConfig::parse(text).map_err(|error| in_file(file_name, &error))?;
+        if let Some(file) = zoo.dynamic_config_file.clone() {
+            let name = file.display().to_string();
+            let text = read(&file).map_err(|error| {
+                KeeperConfigError(format!(
+                    "cannot read {name}: {error}; it is the dynamicConfigFile of {file_name}, restore it or put its lines \
+                     into {file_name}"
+                ))
+            })?;
+            zoo.add_dynamic(&text).map_err(|error| in_file(&name, &error))?;
+            zoo.config_version = version_of(&name).unwrap_or(zoo.config_version);
+        }
+        let of_file = |what: String| KeeperConfigError(format!("{file_name}: {what}"));
+        let ensemble = ensemble(&mut zoo, None).map_err(of_file)?;
+        Self::from_zoo(&zoo, ensemble, "clientPort").map_err(of_file)
     }
 
     /// Reads the `keeper.` settings of a broker, given without that prefix; the data goes to `data_dir` unless they say
-    /// otherwise.
+    /// otherwise. In an ensemble, `myid` is the setting `keeper.myid`, the file in the data directory, or else the
+    /// broker's own id.
     pub fn embedded(
         values: &BTreeMap<String, String>,
         data_dir: PathBuf,
+        broker_id: Option<i64>,
     ) -> Result<(Self, Option<String>), KeeperConfigError> {
+        let mut values = values.clone();
+        let own_id = values.remove(MYID_FILE);
         let lines = values.iter().map(|(key, value)| format!("{key}={}\n", value.replace(['\n', '\r'], " ")));
         let error = |error: ConfigError| match values.keys().nth(error.line.wrapping_sub(1)) {
             Some(key) => KeeperConfigError(format!("keeper.{key}: {}", error.message)),
@@ -74,24 +102,49 @@ impl KeeperConfig {
             // The system chooses; ZooKeeper's own reading of 0 is "no such port".
             zoo.client_port = Some(0);
         }
-        let (mut config, warning) =
-            Self::from_zoo(&zoo, "keeper.clientPort").map_err(|what| KeeperConfigError(format!("keeper: {what}")))?;
+        zoo.init_limit.get_or_insert(EMBEDDED_LIMITS.0);
+        zoo.sync_limit.get_or_insert(EMBEDDED_LIMITS.1);
+        let of_keeper = |what: String| KeeperConfigError(format!("keeper: {what}"));
+        let given = OwnId { setting: own_id, broker_id };
+        let ensemble = ensemble(&mut zoo, Some(&given)).map_err(of_keeper)?;
+        let (mut config, warning) = Self::from_zoo(&zoo, ensemble, "keeper.clientPort").map_err(of_keeper)?;
         if !values.keys().any(|key| key.ends_with("preAllocSize")) {
             config.storage.log.prealloc_bytes = EMBEDDED_PREALLOC_BYTES;
         }
         Ok((config, warning))
     }
 
-    fn from_zoo(zoo: &ZooConfig, port_setting: &'static str) -> Result<(Self, Option<String>), String> {
-        if zoo.servers.len() > 1 || zoo.observer || zoo.dynamic_config_file.is_some() {
-            let remedy = "leave one server, or use an Apache ZooKeeper ensemble";
-            return Err(format!("server.N lines make an ensemble, and this version runs a keeper alone; {remedy}"));
+    fn from_zoo(
+        zoo: &ZooConfig,
+        ensemble: Option<QuorumPeerConfig>,
+        port_setting: &'static str,
+    ) -> Result<(Self, Option<String>), String> {
+        let own = match &ensemble {
+            Some(ensemble) => ensemble.own(),
+            None => zoo.servers.values().next(),
+        };
+        let of_spec = own.and_then(|server| server.client.clone());
+        if let (Some(port), Some((_, other))) = (zoo.client_port.filter(|_| ensemble.is_some()), &of_spec)
+            && port != *other
+        {
+            return Err(format!(
+                "clientPort is {port}, but this server's own line says {other}; take one of them out, best clientPort"
+            ));
         }
-        let of_spec = zoo.servers.values().find_map(|server| server.client.clone());
         let (address, port) = match (zoo.client_port, of_spec) {
+            (_, Some((address, port))) if ensemble.is_some() => (address.or(zoo.client_port_address.clone()), port),
             (Some(port), _) => (zoo.client_port_address.clone(), port),
             (None, Some((address, port))) => (address, port),
-            (None, None) => return Err("secureClientPort is not served by this version; set clientPort".to_owned()),
+            (None, None) if zoo.secure_client_port.is_some() => {
+                return Err("secureClientPort is not served by this version; set clientPort".to_owned());
+            }
+            (None, None) => {
+                return Err(
+                    "clientPort is not set; add a line such as clientPort=2181, or ;2181 to this server's own \
+                            server.N line"
+                        .to_owned(),
+                );
+            }
         };
         let (least, most) = zoo.session_timeouts_ms();
         if least > most {
@@ -108,17 +161,87 @@ impl KeeperConfig {
             },
             setting: port_setting,
         };
+        let mut server = zoo.server_config();
+        if let Some(ensemble) = &ensemble {
+            server.info.server_id = ensemble.sid;
+            // The highest byte of session ids, as ZooKeeper makes them, too.
+            server.session_server_id = ensemble.sid as u8;
+        }
         let config = Self {
             client,
-            server: zoo.server_config(),
+            server,
             storage: zoo.storage_config(),
             purge_retain: zoo.purge_retain,
             purge_interval: match zoo.purge_interval_h {
                 0 => None,
                 hours => Some(Duration::from_secs(3_600 * u64::from(hours))),
             },
+            ensemble,
         };
         Ok((config, warning(zoo)))
+    }
+}
+
+fn in_file(file_name: &str, error: &ConfigError) -> KeeperConfigError {
+    match error.line {
+        0 => KeeperConfigError(format!("{file_name}: {error}")),
+        _ => KeeperConfigError(format!("{file_name} {error}")),
+    }
+}
+
+/// Java reads these files as Latin-1 or UTF-8; only comments are likely to differ.
+fn read(file: &Path) -> std::io::Result<String> {
+    let bytes = std::fs::read(file)?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().iter().map(|&b| char::from(b)).collect()))
+}
+
+/// The version of a dynamic file is the end of its name, in hexadecimal.
+fn version_of(name: &str) -> Option<i64> {
+    name.rsplit_once('.').and_then(|(_, version)| i64::from_str_radix(version, 16).ok())
+}
+
+/// Where an embedded keeper's number may be.
+struct OwnId {
+    setting: Option<String>,
+    broker_id: Option<i64>,
+}
+
+/// What this server is in an ensemble; `None` when it is alone.
+fn ensemble(zoo: &mut ZooConfig, embedded: Option<&OwnId>) -> Result<Option<QuorumPeerConfig>, String> {
+    zoo.check_ensemble()?;
+    if !zoo.is_distributed() {
+        return Ok(None);
+    }
+    let sid = own_id(&zoo.data_dir, embedded)?;
+    let ensemble = zoo.ensemble(sid)?;
+    Ok(Some(ensemble))
+}
+
+fn own_id(data_dir: &Path, embedded: Option<&OwnId>) -> Result<i64, String> {
+    if let Some(text) = embedded.and_then(|given| given.setting.as_deref()) {
+        return text.trim().parse().map_err(|_| format!("myid={text}: must be this server's number, as in server.N"));
+    }
+    let path = data_dir.join(MYID_FILE);
+    let shown = path.display();
+    match read(&path) {
+        Ok(text) => {
+            let line = text.lines().next().unwrap_or_default().trim();
+            line.parse()
+                .map_err(|_| format!("{shown} holds {line:?}: must be this server's number N of its server.N line"))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            embedded.and_then(|given| given.broker_id).ok_or_else(|| match embedded {
+                Some(_) => {
+                    "which of the server.N lines is this one? Set keeper.myid=N, or broker.id to the same number"
+                        .to_owned()
+                }
+                None => format!(
+                    "the file {shown} is missing: it tells which of the server.N lines is this one; make it, as in \
+                     echo 1 > {shown}"
+                ),
+            })
+        }
+        Err(error) => Err(format!("{shown} can't be read: {error}; let this server's user read it")),
     }
 }
 
@@ -148,7 +271,12 @@ mod tests {
         assert_eq!((config.server.min_session_timeout_ms, config.server.max_session_timeout_ms), (4_000, 40_000));
         assert_eq!(config.server.four_letter_whitelist, ["stat", "ruok"]);
         assert_eq!(config.storage.data_log_dir, PathBuf::from("/l"));
-        assert_eq!(warning.as_deref(), Some("unknown settings are ignored: my (line 10)"));
+        assert_eq!(
+            warning.as_deref(),
+            Some(
+                "unknown settings are ignored: my (line 10); only one server.N line: it is ignored, and this is a server alone"
+            )
+        );
     }
 
     #[test]
@@ -159,7 +287,12 @@ mod tests {
             ("dataDir=/d", "clientPort is not set"),
             ("dataDir=/d\nclientPort=1\ntickTime=-5", "zoo.cfg line 3: tickTime"),
             ("dataDir=/d\nsecureClientPort=1", "set clientPort"),
-            ("dataDir=/d\nclientPort=1\ninitLimit=1\nsyncLimit=1\nserver.1=a:1:2\nserver.2=b:1:2", "a keeper alone"),
+            ("dataDir=/d\nclientPort=1\ninitLimit=1\nserver.1=a:1:2\nserver.2=b:1:2", "syncLimit is not set"),
+            (
+                "dataDir=/none\nclientPort=1\ninitLimit=1\nsyncLimit=1\nserver.1=a:1:2\nserver.2=b:1:2",
+                "echo 1 > /none/myid",
+            ),
+            ("dataDir=/d\nclientPort=1\ndynamicConfigFile=/none/dyn", "cannot read /none/dyn"),
             ("dataDir=/d\nclientPort=1\nminSessionTimeout=9\nmaxSessionTimeout=8", "above maxSessionTimeout"),
         ] {
             let error = KeeperConfig::parse("zoo.cfg", text).expect_err(text).to_string();
@@ -170,11 +303,50 @@ mod tests {
     #[test]
     fn an_embedded_keeper_has_defaults() {
         let mut values = BTreeMap::from([("clientPort".to_owned(), "2181".to_owned())]);
-        let (config, warning) = KeeperConfig::embedded(&values, "/k".into()).expect("valid");
+        let (config, warning) = KeeperConfig::embedded(&values, "/k".into(), None).expect("valid");
         assert_eq!((config.client.port, config.storage.data_dir), (2181, PathBuf::from("/k")));
         assert_eq!((config.storage.log.prealloc_bytes, warning), (EMBEDDED_PREALLOC_BYTES, None));
         values.insert("tickTime".to_owned(), "no".to_owned());
-        let error = KeeperConfig::embedded(&values, "/k".into()).expect_err("no number").to_string();
+        let error = KeeperConfig::embedded(&values, "/k".into(), None).expect_err("no number").to_string();
         assert!(error.starts_with("keeper.tickTime: "), "{error}");
+    }
+
+    #[test]
+    fn an_ensemble_of_files() {
+        let dir = crate::scratch::Scratch::new("keeper-config");
+        let at = |name: &str| dir.path().join(name);
+        let shown = dir.path().display().to_string();
+        std::fs::write(at("myid"), "2\n").expect("writes");
+        std::fs::write(at("dyn.100000003"), "server.1=a:1:2;5\nserver.2=b:1:2;0.0.0.0:6\nserver.3=c:1:2:observer;7\n")
+            .expect("writes");
+        let text = format!("dataDir={shown}\ninitLimit=10\nsyncLimit=5\ndynamicConfigFile={shown}/dyn.100000003\n");
+        std::fs::write(at("zoo.cfg"), text).expect("writes");
+        let (config, _) = KeeperConfig::load(&at("zoo.cfg")).expect("valid");
+        let ensemble = config.ensemble.expect("three servers");
+        assert_eq!((ensemble.sid, ensemble.verifier.version, config.client.port), (2, 0x1_0000_0003, 6));
+        assert_eq!((config.server.session_server_id, config.server.info.server_id), (2, 2));
+        for (id, part) in [("9", "no server.9"), ("two", "holds \"two\"")] {
+            std::fs::write(at("myid"), id).expect("writes");
+            let error = KeeperConfig::load(&at("zoo.cfg")).expect_err(id).to_string();
+            assert!(error.contains(part) && error.lines().count() == 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_embedded_keeper_knows_its_number() {
+        let dir = crate::scratch::Scratch::new("keeper-config");
+        let mut values: BTreeMap<String, String> =
+            [1, 2, 3].map(|n| (format!("server.{n}"), "h:1:2".to_owned())).into();
+        values.insert("clientPort".to_owned(), "2181".to_owned());
+        let sid = |values: &BTreeMap<String, String>, id| {
+            let (config, _) = KeeperConfig::embedded(values, dir.path().to_owned(), id).map_err(|e| e.to_string())?;
+            Ok::<_, String>(config.ensemble.map(|ensemble| ensemble.sid))
+        };
+        assert!(sid(&values, None).expect_err("no number").contains("keeper.myid=N"));
+        assert_eq!(sid(&values, Some(3)), Ok(Some(3)));
+        std::fs::write(dir.path().join("myid"), "2").expect("writes");
+        assert_eq!(sid(&values, Some(3)), Ok(Some(2)));
+        values.insert("myid".to_owned(), "1".to_owned());
+        assert_eq!(sid(&values, Some(3)), Ok(Some(1)));
     }
 }

@@ -1,21 +1,23 @@
-//! Hosts a keeper server: its sockets, its clock, its log and its snapshots.
+//! Hosts a keeper server, alone or one of an ensemble: its sockets, its clock, its log and its snapshots.
 //!
 //! Everything that happens to the server happens under one lock, and what it wants done is handed on under the same lock,
-//! so that the order stays. Connections live on a thread of their own, so that a client's heartbeat never waits for a
-//! broker's work; transactions are written and synced by another, all that wait at once; a snapshot by a third, while it
-//! lasts.
+//! so that the order stays. Connections, of clients and of other servers, live on a thread of their own, so that a
+//! heartbeat never waits for a broker's work; transactions are written and synced by another, all that wait at once; a
+//! snapshot by a third, while it lasts.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ottla_base::hash::FixedMap;
 use ottla_client::keeper_client::{Connecting, KeeperAddress, KeeperConnector, KeeperStream};
+use ottla_keeper::ensemble::{self, EnsembleServer};
 use ottla_keeper::jute::Jute;
 use ottla_keeper::keeper_server::{ConnId, Input, KeeperServer, Output};
 use ottla_keeper::proto::{ConnectRequest, OpCode, RequestHeader};
@@ -23,15 +25,18 @@ use ottla_keeper::session_tracker;
 use ottla_keeper::storage::KeeperStorage;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::clock::Clock;
+use crate::keeper_quorum::{self, Patience, Ports};
 
 mod connection;
 mod journal;
+mod member;
 mod snapshot;
 
 use connection::Outbox;
+pub(crate) use journal::Journal;
 
 /// Bytes in flight in each direction of a connection inside the process.
 const DUPLEX_BYTES: usize = 64 << 10;
@@ -40,9 +45,36 @@ const LOCAL_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
 /// Longest time between two ticks, whatever the server says.
 const MAX_TICK: Duration = Duration::from_millis(500);
 
+/// The server inside of a host.
+pub(crate) enum Server {
+    Alone(Box<KeeperServer>),
+    Member(Box<EnsembleServer>),
+}
+
+impl Server {
+    fn keeper_mut(&mut self) -> &mut KeeperServer {
+        match self {
+            Self::Alone(keeper) => keeper,
+            Self::Member(member) => member.keeper_mut(),
+        }
+    }
+
+    fn next_wakeup_ms(&self) -> u64 {
+        match self {
+            Self::Alone(keeper) => keeper.next_tick_ms(),
+            Self::Member(member) => member.next_wakeup_ms(),
+        }
+    }
+}
+
 /// What a host is made of.
-pub struct KeeperParts {
-    pub server: KeeperServer,
+pub(crate) struct KeeperParts {
+    pub server: Server,
+    /// What writes its transactions.
+    pub journal: Journal,
+    /// What it wanted done when it was made.
+    pub first: Vec<ensemble::Output>,
+    pub patience: Patience,
     /// Where transactions and snapshots go.
     pub storage: KeeperStorage,
     pub clock: Clock,
@@ -74,12 +106,24 @@ pub(crate) struct Shared {
     machine: Mutex<Machine>,
     clock: Clock,
     storage: KeeperStorage,
+    /// Somebody must be woken earlier than was thought.
+    earlier: Notify,
+    /// Counts what makes a snapshot that is being written void: see [`snapshot`].
+    generation: AtomicU64,
+    /// Held by whoever names or replaces files of snapshots.
+    naming: Mutex<()>,
+    patience: Patience,
+    runtime: Handle,
     fatal: Box<dyn Fn(String) + Send + Sync>,
 }
 
 struct Machine {
-    server: KeeperServer,
+    server: Server,
     outputs: Vec<Output>,
+    member_outputs: Vec<ensemble::Output>,
+    links: member::Links,
+    /// When the ticking task wakes up next.
+    wakes_at_ms: u64,
     outboxes: FixedMap<ConnId, Arc<Outbox>>,
     next_conn: u64,
     /// `None` once the host stops.
@@ -89,21 +133,33 @@ struct Machine {
 
 impl KeeperHost {
     /// Starts the threads; nobody can connect yet.
-    pub fn start(parts: KeeperParts) -> io::Result<Self> {
-        let KeeperParts { server, storage, clock, fatal } = parts;
-        let log = storage.log();
+    pub(crate) fn start(parts: KeeperParts) -> io::Result<Self> {
+        let KeeperParts { server, journal, first, patience, storage, clock, fatal } = parts;
         let (work, queue) = std::sync::mpsc::channel();
         let machine = Machine {
             server,
             outputs: Vec::new(),
+            member_outputs: Vec::new(),
+            links: member::Links::default(),
+            wakes_at_ms: 0,
             outboxes: FixedMap::default(),
             next_conn: 1,
             journal: Some(work),
             snapshot: None,
         };
-        let shared = Arc::new(Shared { machine: Mutex::new(machine), clock, storage, fatal });
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let handle = runtime.handle().clone();
+        let shared = Arc::new(Shared {
+            machine: Mutex::new(machine),
+            clock,
+            storage,
+            earlier: Notify::new(),
+            generation: AtomicU64::new(0),
+            naming: Mutex::new(()),
+            patience,
+            runtime: handle.clone(),
+            fatal,
+        });
         let (stop, stopped) = oneshot::channel();
         handle.spawn(tick(Arc::clone(&shared)));
         let connections = std::thread::Builder::new().name("ottla-keeper".to_owned()).spawn(move || {
@@ -114,7 +170,8 @@ impl KeeperHost {
         let writer = Arc::clone(&shared);
         let journal = std::thread::Builder::new()
             .name("ottla-keeper-log".to_owned())
-            .spawn(move || journal::run(log, &queue, &writer))?;
+            .spawn(move || journal::run(journal, &queue, &writer))?;
+        shared.begin(first);
         Ok(Self { shared, runtime: handle, threads: Mutex::new(Some(Threads { stop, connections, journal })) })
     }
 
@@ -123,6 +180,12 @@ impl KeeperHost {
         tracing::info!(address = %socket.local_addr()?, "the keeper is awaiting clients");
         self.runtime.spawn(connection::accept(Arc::clone(&self.shared), socket));
         Ok(())
+    }
+
+    /// Takes the other servers' connections from now on.
+    pub(crate) fn listen_to_peers(&self, ports: Ports) {
+        let _inside = self.runtime.enter();
+        keeper_quorum::listen(&self.shared, ports);
     }
 
     /// Opens connections to this keeper from within the process.
@@ -145,7 +208,7 @@ impl KeeperHost {
 
     /// Looks at the server between two inputs.
     pub fn with_server<T>(&self, look: impl FnOnce(&mut KeeperServer) -> T) -> T {
-        look(&mut self.shared.machine.lock().server)
+        look(self.shared.machine.lock().server.keeper_mut())
     }
 
     /// Ends a session whose client is known to be gone, as its own goodbye would: what it kept alive goes at once.
@@ -187,12 +250,32 @@ impl Shared {
     /// One input to the server, and everything that follows.
     pub(crate) fn step(self: &Arc<Self>, input: Input<'_>) {
         let machine = &mut *self.machine.lock();
-        machine.server.step(self.clock.now(), input, &mut machine.outputs);
-        let mut outputs = std::mem::take(&mut machine.outputs);
-        for output in outputs.drain(..) {
-            self.carry_out(machine, output);
+        match &mut machine.server {
+            Server::Alone(server) => {
+                server.step(self.clock.now(), input, &mut machine.outputs);
+                let mut outputs = std::mem::take(&mut machine.outputs);
+                for output in outputs.drain(..) {
+                    self.carry_out(machine, output);
+                }
+                machine.outputs = outputs;
+            }
+            Server::Member(_) => self.step_member(machine, ensemble::Input::Client(input)),
         }
-        machine.outputs = outputs;
+        self.rearm(machine);
+    }
+
+    /// The ticking task may be asleep until later than the server needs now.
+    fn rearm(&self, machine: &mut Machine) {
+        let due_ms = machine.server.next_wakeup_ms();
+        if due_ms < machine.wakes_at_ms {
+            machine.wakes_at_ms = due_ms;
+            self.earlier.notify_one();
+        }
+    }
+
+    fn tick(self: &Arc<Self>) {
+        let is_member = matches!(self.machine.lock().server, Server::Member(_));
+        if is_member { self.step_ensemble(ensemble::Input::Tick) } else { self.step(Input::Tick) }
     }
 
     fn carry_out(self: &Arc<Self>, machine: &mut Machine, output: Output) {
@@ -240,14 +323,19 @@ impl Shared {
         self.step(Input::Closed { conn });
     }
 
+    /// How long other servers are waited for.
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
+    }
+
     /// The files.
     pub(crate) fn storage(&self) -> &KeeperStorage {
         &self.storage
     }
 
-    pub(crate) fn fail(&self, what: &str, error: &io::Error) {
-        tracing::error!(%error, "the keeper stops: {what}");
-        (self.fatal)(format!("the keeper stops: {what}: {error}"));
+    pub(crate) fn fail(&self, why: &str) {
+        tracing::error!("the keeper stops: {why}");
+        (self.fatal)(format!("the keeper stops: {why}"));
     }
 }
 
@@ -276,10 +364,16 @@ impl Machine {
 async fn tick(shared: Arc<Shared>) {
     loop {
         let now_ms = shared.clock.mono_us() / 1_000;
-        let due_ms = shared.machine.lock().server.next_tick_ms();
+        let due_ms = {
+            let machine = &mut *shared.machine.lock();
+            machine.wakes_at_ms = machine.server.next_wakeup_ms();
+            machine.wakes_at_ms
+        };
         let wait = Duration::from_millis(due_ms.saturating_sub(now_ms).max(1));
-        tokio::time::sleep(wait.min(MAX_TICK)).await;
-        shared.step(Input::Tick);
+        tokio::select! {
+            () = tokio::time::sleep(wait.min(MAX_TICK)) => shared.tick(),
+            () = shared.earlier.notified() => {}
+        }
     }
 }
 

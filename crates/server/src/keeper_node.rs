@@ -8,13 +8,18 @@ use std::time::{Duration, Instant};
 
 use ottla_base::disk::{Disk, DiskLock};
 use ottla_base::random::Random;
-use ottla_keeper::keeper_server::KeeperServer;
+use ottla_keeper::config::QuorumPeerConfig;
+use ottla_keeper::ensemble::{EnsembleConfig, EnsembleServer, JournalWriter};
+use ottla_keeper::keeper_server::{KeeperServer, ServerConfig};
 use ottla_keeper::storage::KeeperStorage;
+use ottla_keeper::zab::ZabConfig;
+use ottla_keeper::zab::messages::InitialMessage;
 
 use crate::background::{Background, Task};
 use crate::clock::Clock;
 use crate::keeper_config::KeeperConfig;
-use crate::keeper_host::{KeeperHost, KeeperParts};
+use crate::keeper_host::{Journal, KeeperHost, KeeperParts, Server};
+use crate::keeper_quorum::{Patience, Ports};
 use crate::real_disk::RealDisk;
 
 /// How often the sizes of the data directories, which `dirs` and `mntr` tell, are looked up.
@@ -68,22 +73,20 @@ impl KeeperNode {
         let began = Instant::now();
         let socket = config.client.bind().map_err(StartError::new)?;
         let address = socket.local_addr().map_err(|e| StartError::system(&e))?;
+        let ports = config.ensemble.as_ref().map(Ports::bind).transpose().map_err(StartError::new)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = lock(disk.as_ref(), &config)?;
         let storage = KeeperStorage::open(Arc::clone(&disk), config.storage).map_err(StartError::new)?;
-        let restored = storage.restore().map_err(StartError::new)?;
-        tracing::info!(
-            znodes = restored.database.tree().node_count(),
-            snapshot = format_args!("{:#x}", restored.snapshot_zxid),
-            transactions = restored.txns,
-            "the keeper's tree is there"
-        );
         let mut server_config = config.server;
         server_config.info.client_port = i32::from(address.port());
-        let random = Random::new(crate::random_seed());
-        let server = KeeperServer::new(server_config, restored.database, random, clock.now());
-        let parts = KeeperParts { server, storage, clock, fatal: Box::new(fatal) };
+        let parts = match config.ensemble {
+            None => alone(server_config, storage, clock, Box::new(fatal))?,
+            Some(ensemble) => member(&ensemble, server_config, storage, clock, Box::new(fatal))?,
+        };
         let host = Arc::new(KeeperHost::start(parts).map_err(|e| StartError::system(&e))?);
+        if let Some(ports) = ports {
+            host.listen_to_peers(ports);
+        }
         let mut tasks = vec![sizes(Arc::clone(&host))];
         if let Some(every) = config.purge_interval {
             tasks.push(purge(Arc::clone(&host), every, config.purge_retain));
@@ -111,6 +114,79 @@ impl KeeperNode {
         self.host.stop();
         self.lock = None;
     }
+}
+
+type Fatal = Box<dyn Fn(String) + Send + Sync>;
+
+/// A server alone, with what its directory holds.
+fn alone(config: ServerConfig, storage: KeeperStorage, clock: Clock, fatal: Fatal) -> Result<KeeperParts, StartError> {
+    let restored = storage.restore().map_err(StartError::new)?;
+    tracing::info!(
+        znodes = restored.database.tree().node_count(),
+        snapshot = format_args!("{:#x}", restored.snapshot_zxid),
+        transactions = restored.txns,
+        "the keeper's tree is there"
+    );
+    let random = Random::new(crate::random_seed());
+    let server = KeeperServer::new(config, restored.database, random, clock.now());
+    Ok(KeeperParts {
+        server: Server::Alone(Box::new(server)),
+        journal: Journal::Alone(storage.log()),
+        first: Vec::new(),
+        patience: Patience::default(),
+        storage,
+        clock,
+        fatal,
+    })
+}
+
+/// A server of an ensemble, with what its directory holds; it looks for a leader from now on.
+fn member(
+    quorum: &QuorumPeerConfig,
+    server: ServerConfig,
+    storage: KeeperStorage,
+    clock: Clock,
+    fatal: Fatal,
+) -> Result<KeeperParts, StartError> {
+    let restored = storage.restore_ensemble(quorum.commit_log_count as usize).map_err(StartError::new)?;
+    tracing::info!(
+        znodes = restored.database.tree().node_count(),
+        last_zxid = format_args!("{:#x}", restored.zab.last_zxid),
+        epoch = restored.zab.current_epoch,
+        "the keeper's tree is there; this is server {} of {:?}",
+        quorum.sid,
+        quorum.verifier.members().keys().collect::<Vec<_>>()
+    );
+    let addresses = quorum.own().map(|own| own.addresses.as_slice()).unwrap_or_default();
+    let config = EnsembleConfig {
+        zab: ZabConfig {
+            sid: quorum.sid,
+            tick_time_ms: quorum.tick_time_ms.into(),
+            init_limit: quorum.init_limit.into(),
+            sync_limit: quorum.sync_limit.into(),
+            commit_log_count: quorum.commit_log_count as usize,
+            election: quorum.election,
+            verifier: Arc::clone(&quorum.verifier),
+        },
+        server,
+        election: InitialMessage {
+            sid: quorum.sid,
+            election_addresses: addresses.iter().map(|a| (a.host.clone(), a.election_port)).collect(),
+        },
+        leader_serves: quorum.leader_serves,
+    };
+    let mut first = Vec::new();
+    let random = Random::new(crate::random_seed());
+    let server = EnsembleServer::new(config, restored, random, clock.now(), &mut first);
+    Ok(KeeperParts {
+        server: Server::Member(Box::new(server)),
+        journal: Journal::Member(Box::new(JournalWriter::new(&storage))),
+        first,
+        patience: Patience::new(quorum),
+        storage,
+        clock,
+        fatal,
+    })
 }
 
 fn lock(disk: &dyn Disk, config: &KeeperConfig) -> Result<Box<dyn DiskLock>, StartError> {

@@ -17,6 +17,7 @@ pub mod http;
 pub mod keeper_config;
 pub mod keeper_host;
 pub mod keeper_node;
+mod keeper_quorum;
 pub mod listener;
 mod log_tasks;
 pub mod logging;

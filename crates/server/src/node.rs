@@ -472,8 +472,9 @@ fn start_keeper(
     // Beside the log directory, not in it: Kafka takes every folder in there for a partition.
     let mut beside = first_dir.as_os_str().to_owned();
     beside.push("-keeper");
+    let id = config.broker_id.map(i64::from);
     let (keeper_config, warning) =
-        KeeperConfig::embedded(&config.keeper, PathBuf::from(beside)).map_err(StartError::new)?;
+        KeeperConfig::embedded(&config.keeper, PathBuf::from(beside), id).map_err(StartError::new)?;
     if let Some(warning) = warning {
         tracing::warn!("{warning}");
     }

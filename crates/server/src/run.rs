@@ -37,7 +37,7 @@ pub fn broker(file: Option<&Path>, overrides: &[String]) -> Result<(), StartErro
 /// Runs a keeper alone until SIGTERM or SIGINT.
 pub fn keeper(file: &Path) -> Result<(), StartError> {
     logging::start().map_err(StartError::new)?;
-    let (config, warning) = KeeperConfig::parse(&file.display().to_string(), &read(file)?).map_err(StartError::new)?;
+    let (config, warning) = KeeperConfig::load(file).map_err(StartError::new)?;
     if let Some(warning) = warning {
         tracing::warn!("{warning}");
     }

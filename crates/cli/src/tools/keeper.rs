@@ -85,8 +85,7 @@ fn run_zk_server(matches: &ArgMatches) -> Outcome {
 }
 
 fn read_config(config: &Path) -> Result<KeeperConfig, Failure> {
-    let content = std::fs::read_to_string(config).map_err(|e| Failure::Failed(format!("{}: {e}", config.display())))?;
-    let (parsed, _) = KeeperConfig::parse(&config.display().to_string(), &content)?;
+    let (parsed, _) = KeeperConfig::load(config)?;
     Ok(parsed)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// What a server of an ensemble needs beyond what a server alone does.
 #[derive(Clone, Debug)]
-pub struct EnsembleConfig {
+pub struct QuorumPeerConfig {
     /// `myid`
     pub sid: i64,
     pub verifier: Arc<QuorumVerifier>,
@@ -32,7 +32,7 @@ pub struct EnsembleConfig {
     pub reconfig_enabled: bool,
 }
 
-impl EnsembleConfig {
+impl QuorumPeerConfig {
     /// The addresses of this server itself.
     #[must_use]
     pub fn own(&self) -> Option<&ServerSpec> {
@@ -61,8 +61,10 @@ impl ZooConfig {
                 .to_owned());
         }
         if observers > 0 && !self.is_distributed() {
-            return Err("observers need an ensemble to follow; add the server.N lines of at least two servers that vote"
-                .to_owned());
+            return Err(
+                "observers need an ensemble to follow; add the server.N lines of at least two servers that vote"
+                    .to_owned(),
+            );
         }
         if !self.is_distributed() {
             if voters == 1 {
@@ -91,7 +93,7 @@ impl ZooConfig {
     }
 
     /// The ensemble as server `sid` sees it. Call [`Self::check_ensemble`] before.
-    pub fn ensemble(&mut self, sid: i64) -> Result<EnsembleConfig, String> {
+    pub fn ensemble(&mut self, sid: i64) -> Result<QuorumPeerConfig, String> {
         let Some(own) = self.servers.get(&sid) else {
             let known: Vec<String> = self.servers.keys().map(|sid| format!("server.{sid}")).collect();
             return Err(format!(
@@ -104,10 +106,9 @@ impl ZooConfig {
             // Nobody writes peerType=participant, which is what a missing line means.
             self.warnings.push(format!("peerType is {said}, but server.{sid} is a {is}, which is what counts"));
         }
-        let verifier =
-            QuorumVerifier::new(self.config_version, self.servers.clone(), &self.groups, &self.weights)?;
+        let verifier = QuorumVerifier::new(self.config_version, self.servers.clone(), &self.groups, &self.weights)?;
         let (init_limit, sync_limit) = (self.init_limit.unwrap_or(10), self.sync_limit.unwrap_or(5));
-        Ok(EnsembleConfig {
+        Ok(QuorumPeerConfig {
             sid,
             verifier: Arc::new(verifier),
             tick_time_ms: self.tick_time_ms,

@@ -64,7 +64,7 @@ impl Outbox {
 pub(super) async fn accept(shared: Arc<Shared>, socket: TcpListener) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
-        Err(error) => return shared.fail("it cannot listen", &error),
+        Err(error) => return shared.fail(&format!("it cannot listen: {error}")),
     };
     loop {
         match socket.accept().await {

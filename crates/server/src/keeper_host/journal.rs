@@ -1,50 +1,100 @@
 //! The thread that writes transactions: all that wait in one go, one sync for all of them.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
+use ottla_keeper::ensemble::{Entry, Input as MemberInput, Job, JournalWriter};
 use ottla_keeper::keeper_server::Input;
+use ottla_keeper::storage::StorageError;
 use ottla_keeper::txn_batch::TxnBatch;
 use ottla_keeper::txn_log::TxnLog;
 
 use super::Shared;
+
+/// What the thread writes to.
+pub(crate) enum Journal {
+    Alone(TxnLog),
+    Member(Box<JournalWriter>),
+}
 
 /// What the thread is given.
 #[derive(Debug)]
 pub(super) enum Work {
     Append(Arc<TxnBatch>),
     Roll,
+    /// Of a server of an ensemble.
+    Entry(Entry),
 }
 
 /// Writes until the host stops or the log fails. After a failure nothing is known of the unsynced bytes: it is never
 /// tried again.
-pub(super) fn run(mut log: TxnLog, queue: &Receiver<Work>, shared: &Arc<Shared>) {
+pub(super) fn run(mut journal: Journal, queue: &Receiver<Work>, shared: &Arc<Shared>) {
     while let Ok(first) = queue.recv() {
-        match write(&mut log, first, queue) {
-            Ok(Some(zxid)) => shared.step(Input::Persisted { zxid }),
-            Ok(None) => {}
-            Err(error) => return shared.fail("its transaction log cannot be written", &error),
+        let works = std::iter::once(first).chain(queue.try_iter());
+        let done = match &mut journal {
+            Journal::Alone(log) => match write(log, works) {
+                Ok(Some(zxid)) => {
+                    shared.step(Input::Persisted { zxid });
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(describe(&error, is_full(&error))),
+            },
+            Journal::Member(writer) => carry_out(writer, works.collect(), shared),
+        };
+        if let Err(why) = done {
+            return shared.fail(&why);
         }
     }
 }
 
-/// Writes `first` and all that waits behind it; gives the last transaction that is durable now.
-fn write(log: &mut TxnLog, first: Work, queue: &Receiver<Work>) -> io::Result<Option<i64>> {
+/// Writes all that waits; gives the last transaction that is durable now.
+fn write(log: &mut TxnLog, works: impl Iterator<Item = Work>) -> io::Result<Option<i64>> {
     let mut last = None;
-    let mut next = Some(first);
-    while let Some(work) = next {
+    for work in works {
         match work {
             Work::Append(batch) => {
                 log.append(&batch)?;
                 last = batch.last_zxid().or(last);
             }
             Work::Roll => log.roll()?,
+            // Only servers of an ensemble have entries.
+            Work::Entry(_) => {}
         }
-        next = queue.try_recv().ok();
     }
     if last.is_some() {
         log.sync()?;
     }
     Ok(last)
+}
+
+fn carry_out(writer: &mut JournalWriter, works: Vec<Work>, shared: &Arc<Shared>) -> Result<(), String> {
+    let entries: Vec<Entry> =
+        works.into_iter().filter_map(|work| if let Work::Entry(entry) = work { Some(entry) } else { None }).collect();
+    let replaces = |entry: &Entry| matches!(entry.job, Job::Truncate { .. } | Job::InstallSnapshot(_));
+    // A snapshot of the tree as it was may not appear among the files as they will be.
+    let exclusive = entries.iter().any(replaces).then(|| shared.naming.lock());
+    if exclusive.is_some() {
+        shared.generation.fetch_add(1, Ordering::AcqRel);
+    }
+    let written = writer
+        .carry_out(entries)
+        .map_err(|error| describe(&error, matches!(&error, StorageError::Io { error, .. } if is_full(error))))?;
+    drop(exclusive);
+    if let Some(written) = written {
+        shared.step_ensemble(MemberInput::Persisted(written));
+    }
+    Ok(())
+}
+
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StorageFull
+}
+
+fn describe(error: &dyn fmt::Display, full: bool) -> String {
+    let remedy = if full { "; make room there, and start it again" } else { "" };
+    format!("its transaction log cannot be written: {error}{remedy}")
 }

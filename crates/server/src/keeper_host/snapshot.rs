@@ -1,7 +1,11 @@
 //! The thread that writes a snapshot, part by part, while the server goes on.
+//!
+//! When the log's thread truncates or replaces what is there meanwhile, the snapshot is void: the generation tells, and a
+//! lock is held while a snapshot gets its name, so that none appears behind the back of that thread.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
@@ -17,15 +21,19 @@ const PART_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum Part {
     Chunk(Vec<u8>),
     End,
+    /// It is void.
+    Abort,
 }
 
 /// Starts the thread; it asks the server for each part, so that no more than one waits.
 pub(super) fn start(shared: &Arc<Shared>, zxid: i64) -> Option<Sender<Part>> {
     let (parts, queue) = std::sync::mpsc::channel();
     let shared = Arc::clone(shared);
+    let generation = shared.generation.load(Ordering::Acquire);
     let thread = std::thread::Builder::new().name("ottla-keeper-snap".to_owned()).spawn(move || {
-        match write(&shared, zxid, &queue) {
-            Ok(bytes) => {
+        match write(&shared, zxid, generation, &queue) {
+            Ok(None) => tracing::info!("gave up a snapshot: the tree was replaced"),
+            Ok(Some(bytes)) => {
                 tracing::info!(zxid = format_args!("{zxid:#x}"), bytes, "wrote a snapshot of the keeper's tree")
             }
             // The log still has everything; the next snapshot may succeed.
@@ -43,7 +51,7 @@ pub(super) fn start(shared: &Arc<Shared>, zxid: i64) -> Option<Sender<Part>> {
 
 /// Writes part after part. After an error the rest is thrown away, part by part too: the server must get to the end to
 /// begin another one later.
-fn write(shared: &Arc<Shared>, zxid: i64, queue: &Receiver<Part>) -> io::Result<u64> {
+fn write(shared: &Arc<Shared>, zxid: i64, generation: u64, queue: &Receiver<Part>) -> io::Result<Option<u64>> {
     let mut store = shared.storage.snapshots();
     let mut outcome = store.begin(zxid);
     let mut written = 0;
@@ -58,8 +66,17 @@ fn write(shared: &Arc<Shared>, zxid: i64, queue: &Receiver<Part>) -> io::Result<
                 }
                 Part::End => {
                     outcome?;
+                    let _exclusive = shared.naming.lock();
+                    if shared.generation.load(Ordering::Acquire) != generation {
+                        store.abort()?;
+                        return Ok(None);
+                    }
                     store.end()?;
-                    return Ok(written);
+                    return Ok(Some(written));
+                }
+                Part::Abort => {
+                    store.abort()?;
+                    return Ok(None);
                 }
             }
             next = queue.try_recv().ok();
