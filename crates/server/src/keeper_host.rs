@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ottla_base::hash::FixedMap;
-use ottla_client::keeper_client::{Connecting, KeeperAddress, KeeperConnector, KeeperStream};
+use ottla_client::keeper_client::{Connecting, KeeperAddress, KeeperConnector, KeeperStream, TcpConnector};
 use ottla_keeper::ensemble::{self, EnsembleServer};
 use ottla_keeper::jute::Jute;
 use ottla_keeper::keeper_server::{ConnId, Input, KeeperServer, Output};
@@ -56,6 +56,14 @@ impl Server {
         match self {
             Self::Alone(keeper) => keeper,
             Self::Member(member) => member.keeper_mut(),
+        }
+    }
+
+    /// May clients come?
+    fn is_serving(&self) -> bool {
+        match self {
+            Self::Alone(_) => true,
+            Self::Member(member) => member.is_serving(),
         }
     }
 
@@ -188,10 +196,16 @@ impl KeeperHost {
         keeper_quorum::listen(&self.shared, ports);
     }
 
-    /// Opens connections to this keeper from within the process.
+    /// Opens connections to this keeper from within the process, and while it does not serve, to one of `others`.
     #[must_use]
-    pub fn connector(&self) -> Arc<dyn KeeperConnector> {
-        Arc::new(InProcess { shared: Arc::clone(&self.shared), runtime: self.runtime.clone() })
+    pub fn connector(&self, others: Vec<KeeperAddress>) -> Arc<dyn KeeperConnector> {
+        Arc::new(InProcess { shared: Arc::clone(&self.shared), runtime: self.runtime.clone(), others })
+    }
+
+    /// Is it a server of an ensemble?
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        matches!(self.shared.machine.lock().server, Server::Member(_))
     }
 
     /// The files of this keeper.
@@ -381,13 +395,22 @@ async fn tick(shared: Arc<Shared>) {
 struct InProcess {
     shared: Arc<Shared>,
     runtime: Handle,
+    others: Vec<KeeperAddress>,
 }
 
 impl KeeperConnector for InProcess {
-    fn connect<'a>(&'a self, _server: &'a KeeperAddress) -> Connecting<'a> {
-        let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
-        self.runtime.spawn(connection::serve(Arc::clone(&self.shared), ours, LOCAL_PEER));
-        let stream: Box<dyn KeeperStream> = Box::new(theirs);
-        Pin::from(Box::new(std::future::ready(Ok(stream))))
+    fn connect<'a>(&'a self, server: &'a KeeperAddress) -> Connecting<'a> {
+        if self.shared.machine.lock().server.is_serving() {
+            let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
+            self.runtime.spawn(connection::serve(Arc::clone(&self.shared), ours, LOCAL_PEER));
+            let stream: Box<dyn KeeperStream> = Box::new(theirs);
+            return Pin::from(Box::new(std::future::ready(Ok(stream))));
+        }
+        if self.others.contains(server) {
+            return TcpConnector.connect(server);
+        }
+        let error =
+            io::Error::new(io::ErrorKind::NotConnected, "it has no leader, as no quorum of its ensemble is there");
+        Pin::from(Box::new(std::future::ready(Err(error))))
     }
 }

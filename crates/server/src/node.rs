@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -16,7 +16,6 @@ use ottla_broker::config::{BrokerConfig, Endpoint, SharedConfig};
 use ottla_broker::control::{ControlInbox, ControlInput};
 use ottla_broker::control_plane::{ControlPlane, ControlPlaneConfig, StoredIdentity};
 use ottla_broker::metadata_cache::MetadataCache;
-use ottla_client::keeper_client::{ConnectString, KeeperClientConfig};
 use ottla_storage::config::ManagerConfig;
 use ottla_storage::meta_properties;
 use ottla_storage::{LogConfig, LogManager};
@@ -29,7 +28,6 @@ use crate::clock::Clock;
 use crate::control_driver::{ControlDriver, Inbox};
 use crate::gate::Gate;
 use crate::http;
-use crate::keeper_config::KeeperConfig;
 use crate::keeper_node::{KeeperNode, StartError};
 use crate::listener::{BindTo, Reserved};
 use crate::log_tasks;
@@ -39,6 +37,8 @@ use crate::progress::Progress;
 use crate::real_disk::RealDisk;
 use crate::runtime::Cores;
 use crate::socket_server::{SocketServer, SocketServerConfig};
+
+mod embedded_keeper;
 
 /// How long a stop waits for the control plane to leave the cluster in good order.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -88,8 +88,9 @@ pub fn start_node(config: BrokerConfig) -> Result<Node, StartError> {
 
     let metrics = Arc::new(Metrics::default());
     metrics.add_source(Arc::new(Process::started_now()));
-    let keeper = start_keeper(config, &dirs[0], clock, &progress, stored.broker_id)?;
-    let keeper_client = keeper_client(config, keeper.as_ref())?;
+    let keeper = embedded_keeper::start(config, &dirs[0], clock, &progress, stored.broker_id)?;
+    let keeper_client = embedded_keeper::client(config, keeper.as_ref())?;
+    let keeper = keeper.map(|keeper| keeper.node);
     let cores = Cores::start(network_threads(config), &metrics).map_err(|e| StartError::system(&e))?;
 
     let shared = Arc::new(SharedConfig::new(config.clone()));
@@ -229,8 +230,12 @@ impl Node {
         });
     }
 
-    /// Fails the node when it is not ready in time.
+    /// Fails the node when it is not ready in time. A keeper inside that is one of an ensemble waits for the others as
+    /// long as it takes, and so does its broker: whoever starts three machines does not start them at once.
     pub fn give_up_after(&self, patience: Duration) {
+        if self.keeper.as_ref().is_some_and(|keeper| keeper.host().is_member()) {
+            return;
+        }
         let progress = Arc::clone(&self.progress);
         self.cores.spawn(async move {
             tokio::time::sleep(patience).await;
@@ -456,57 +461,6 @@ fn load_logs(logs: &Arc<LogManager>, shared: &SharedConfig, clock: Clock) -> Res
         tracing::info!("opened {count} logs in {ms} ms");
     }
     logs.finish_load().map_err(StartError::new)
-}
-
-/// The keeper in this process; `None` when `zookeeper.connect` names others.
-fn start_keeper(
-    config: &BrokerConfig,
-    first_dir: &Path,
-    clock: Clock,
-    progress: &Arc<Progress>,
-    stored_id: Option<i32>,
-) -> Result<Option<KeeperNode>, StartError> {
-    if config.zookeeper_connect.is_some() {
-        return Ok(None);
-    }
-    // Beside the log directory, not in it: Kafka takes every folder in there for a partition.
-    let mut beside = first_dir.as_os_str().to_owned();
-    beside.push("-keeper");
-    let id = config.broker_id.map(i64::from);
-    let (keeper_config, warning) =
-        KeeperConfig::embedded(&config.keeper, PathBuf::from(beside), id).map_err(StartError::new)?;
-    if let Some(warning) = warning {
-        tracing::warn!("{warning}");
-    }
-    let progress = Arc::clone(progress);
-    let keeper = KeeperNode::start(keeper_config, clock, move |why| progress.fail(why))?;
-    end_former_session(&keeper, stored_id);
-    Ok(Some(keeper))
-}
-
-/// The broker that lived in this process before is gone with it: the lock of the log directory says so. Its session need
-/// not run out for this one to register.
-fn end_former_session(keeper: &KeeperNode, stored_id: Option<i32>) {
-    let Some(id) = stored_id else { return };
-    let path = format!("/brokers/ids/{id}");
-    let owner = keeper.host().with_server(|server| server.db().tree().get(&path).map(|n| n.stat().ephemeral_owner));
-    if let Some(session_id) = owner.filter(|owner| *owner != 0) {
-        tracing::info!("ending the session of this broker's former life");
-        keeper.host().end_session(session_id);
-    }
-}
-
-fn keeper_client(config: &BrokerConfig, keeper: Option<&KeeperNode>) -> Result<KeeperClientConfig, StartError> {
-    let session = Duration::from_millis(config.zookeeper_session_timeout_ms.max(1) as u64);
-    let seed = crate::random_seed();
-    let servers = |text: &str| ConnectString::parse(text).map_err(|e| StartError(format!("zookeeper.connect: {e}")));
-    Ok(match keeper {
-        Some(keeper) => {
-            let own = servers(&format!("127.0.0.1:{}", keeper.address().port()))?;
-            KeeperClientConfig { connector: keeper.host().connector(), ..KeeperClientConfig::new(own, session, seed) }
-        }
-        None => KeeperClientConfig::new(servers(config.zookeeper_connect.as_deref().unwrap_or(""))?, session, seed),
-    })
 }
 
 fn socket_server_config(config: &BrokerConfig) -> Result<SocketServerConfig, StartError> {

@@ -44,7 +44,7 @@ fn client(keeper: &KeeperNode, in_process: bool) -> KeeperClient {
     let servers = ConnectString::parse(&keeper.address().to_string()).expect("an address");
     let mut config = KeeperClientConfig::new(servers, Duration::from_secs(5), 1);
     if in_process {
-        config.connector = keeper.host().connector();
+        config.connector = keeper.host().connector(Vec::new());
     }
     KeeperClient::spawn(config, |_| {})
 }
