@@ -33,8 +33,18 @@ pub const ZK_SERVER: Tool = Tool {
 /// Beside the data, as ZooKeeper's own script has it.
 const PID_FILE: &str = "zookeeper_server.pid";
 
+const KEEPER_HELP: &str = "\
+A server alone needs two lines, dataDir=… and clientPort=2181. An ensemble needs on each server also initLimit=10,
+syncLimit=5, the same line for each server,
+  server.1=host1:2888:3888
+  server.2=host2:2888:3888
+  server.3=host3:2888:3888
+and a file `myid` in dataDir that holds this server's own number. It forms an ensemble with Apache ZooKeeper servers too:
+replace them one at a time. Settings are those of ZooKeeper 3.9; Java system properties (zookeeper.…) go into the same file.";
+
 fn keeper_flags(command: Command) -> Command {
     command
+        .after_help(KEEPER_HELP)
         .arg(Arg::new("config").value_name("zoo.cfg").default_value("conf/zoo.cfg").help("ZooKeeper's settings"))
         .arg(flag("daemon", "Go on in the background; what it prints goes to zookeeper.out in $LOG_DIR or ./logs"))
 }
@@ -64,8 +74,7 @@ fn zk_server_flags(command: Command) -> Command {
 }
 
 fn run_zk_server(matches: &ArgMatches) -> Outcome {
-    let folder = std::env::var("ZOOCFGDIR").unwrap_or_else(|_| "conf".into());
-    let config = text(matches, "config").map_or_else(|| Path::new(&folder).join("zoo.cfg"), PathBuf::from);
+    let config = config_path(text(matches, "config"));
     let action = text(matches, "action").unwrap_or_default();
     if action == "version" {
         println!("Ottla {}, a ZooKeeper 3.9 server", env!("CARGO_PKG_VERSION"));
@@ -82,6 +91,14 @@ fn run_zk_server(matches: &ArgMatches) -> Outcome {
         }
         _ => status(&config),
     }
+}
+
+/// A bare name is looked for in `$ZOOCFGDIR` (or `conf`) first, as the script does.
+fn config_path(given: Option<&str>) -> PathBuf {
+    let folder = std::env::var_os("ZOOCFGDIR").map_or_else(|| PathBuf::from("conf"), PathBuf::from);
+    let Some(given) = given else { return folder.join("zoo.cfg") };
+    let there = folder.join(given);
+    if !given.contains('/') && there.is_file() { there } else { PathBuf::from(given) }
 }
 
 fn read_config(config: &Path) -> Result<KeeperConfig, Failure> {
@@ -134,21 +151,30 @@ fn status(config: &Path) -> Outcome {
     let answer = four_letters(&parsed, "srvr")
         .map_err(|_| Failure::Failed("Error contacting service. It is probably not running.".into()))?;
     match answer.lines().find(|line| line.starts_with("Mode: ")) {
-        Some(mode) => println!("{mode}"),
-        None => println!("{}", answer.trim_end()),
+        Some(mode) => {
+            let (host, port) = (client_host(&parsed), parsed.client.port);
+            println!("Client port found: {port}. Client address: {host}. Client SSL: false.\n{mode}");
+        }
+        None => {
+            let why = answer.trim_end();
+            return Err(Failure::Failed(format!("Error contacting service. It runs, but says: {why}")));
+        }
     }
     Ok(())
 }
 
 fn four_letters(config: &KeeperConfig, word: &str) -> std::io::Result<String> {
-    let host = match config.client.host.as_str() {
-        "" | "0.0.0.0" | "::" => "127.0.0.1",
-        host => host,
-    };
-    let mut stream = TcpStream::connect((host, config.client.port))?;
+    let mut stream = TcpStream::connect((client_host(config), config.client.port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(word.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+fn client_host(config: &KeeperConfig) -> &str {
+    match config.client.host.as_str() {
+        "" | "0.0.0.0" | "::" => "localhost",
+        host => host,
+    }
 }
