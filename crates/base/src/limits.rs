@@ -69,3 +69,14 @@ pub const ELECTION_CONNECTIONS: usize = 1_000;
 /// Most bytes that wait to be sent from one keeper to another: the largest transaction many times over; whoever lets so
 /// much wait does not read, and takes a snapshot when it comes back.
 pub const QUORUM_WAITING_BYTES: usize = 256 << 20;
+
+/// Most connections on a keeper's quorum port at once: many times the largest ensemble with its observers.
+pub const QUORUM_CONNECTIONS: usize = 1_000;
+
+/// Largest first packet on a keeper's quorum port, where a server says who it is: 20 bytes and their header, so that a
+/// stranger costs little.
+pub const QUORUM_INTRODUCTION_BYTES: usize = 4 << 10;
+
+/// Largest packet of a learner: a request (`jute.maxbuffer`), or the 12 bytes for each of its sessions that were heard of
+/// since the last one, which is enough for five million.
+pub const LEARNER_PACKET_BYTES: usize = 64 << 20;

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Write,
     /// Waits for the writes before it.
     Read(Vec<u8>),
+    /// Waits for the leader's word; then it is a read.
+    SyncAsked(Vec<u8>),
     /// Waits until the server has applied everything up to this transaction.
     Sync(i64, Vec<u8>),
     /// Failed without a transaction; waits for its turn only.
@@ -68,6 +70,8 @@ pub(crate) struct Connection {
     pub auth: AuthInfo,
     pub queue: VecDeque<Outstanding>,
     pub paused: bool,
+    /// The leader is asked whether its session is alive; nothing is read until it has answered.
+    pub revalidating: bool,
     /// Close once the output is sent.
     pub closing: bool,
     pub stats: ConnStats,
@@ -90,6 +94,7 @@ impl Connection {
             auth: vec![("ip".to_owned(), peer.ip().to_string())],
             queue: VecDeque::new(),
             paused: false,
+            revalidating: false,
             closing: false,
             stats: ConnStats {
                 established_ms: wall_ms,

@@ -86,6 +86,15 @@ impl Database {
         self.last_zxid
     }
 
+    /// The tree may be ahead of its number, by transactions that are still to come, until [`Self::trust_digests`].
+    pub(crate) fn doubt_digests(&mut self) {
+        self.snapshot_digest = Some(ZxidDigest { zxid: i64::MAX, version: 0, digest: 0 });
+    }
+
+    pub(crate) fn trust_digests(&mut self) {
+        self.snapshot_digest = self.snapshot_digest.take().filter(|digest| digest.zxid != i64::MAX);
+    }
+
     /// How often a transaction's digest was not the tree's.
     #[must_use]
     pub fn digest_mismatches(&self) -> u64 {

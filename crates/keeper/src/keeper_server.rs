@@ -3,14 +3,15 @@
 //!
 //! A change goes three ways: [`RequestProcessor`] decides it (`propose`), the log makes it durable
 //! ([`Output::Append`], [`Input::Persisted`]), and only then `commit` applies and answers it. An ensemble puts its
-//! agreement between the two: what it commits comes back through [`KeeperServer::commit`]. Reads are answered at once,
-//! unless the same client waits for a write of its own.
+//! agreement between the two (`member.rs`, driven by [`crate::ensemble`]): what it commits comes back through
+//! [`KeeperServer::commit`]. Reads are answered at once, unless the same client waits for a write of its own.
 
 mod admin;
 mod audit;
 mod commit;
 mod connect;
 mod frames;
+mod member;
 mod restore;
 mod snapshots;
 mod words;
@@ -29,6 +30,8 @@ use crate::stats::{Gauges, ServerStats};
 use crate::txn_batch::TxnBatch;
 pub use crate::watch_manager::ConnId;
 use crate::watch_manager::Watches;
+use member::Membership;
+pub(crate) use member::Place;
 use ottla_base::hash::FixedMap;
 use ottla_base::limits::KEEPER_HANDSHAKE_MS;
 use ottla_base::random::Random;
@@ -211,6 +214,7 @@ pub struct KeeperServer {
     snap_after_txns: u64,
     snap_after_bytes: u64,
     next_container_check_ms: u64,
+    membership: Membership,
 }
 
 impl KeeperServer {
@@ -251,6 +255,7 @@ impl KeeperServer {
             snap_after_txns: 0,
             snap_after_bytes: 0,
             next_container_check_ms,
+            membership: Membership::default(),
         };
         server.choose_next_snapshot();
         server
@@ -258,6 +263,12 @@ impl KeeperServer {
 
     /// One input, and what follows from it.
     pub fn step(&mut self, now: Now, input: Input<'_>, outputs: &mut Vec<Output>) {
+        self.take(now, input, outputs);
+        self.flush(outputs);
+    }
+
+    /// One input; what the step gathers is still to be given out.
+    pub(crate) fn take(&mut self, now: Now, input: Input<'_>, outputs: &mut Vec<Output>) {
         match input {
             Input::Opened { conn, peer } => self.open(now, conn, peer, outputs),
             Input::Received { conn, bytes } => self.receive(now, conn, bytes, outputs),
@@ -266,12 +277,13 @@ impl KeeperServer {
             Input::Tick => self.tick(now, outputs),
             Input::SnapshotStep => self.snapshot_step(outputs),
         }
-        self.flush(outputs);
     }
 
     /// Gives out what the step has gathered: transactions first, then frames, then closings.
-    fn flush(&mut self, outputs: &mut Vec<Output>) {
-        if !self.batch.is_empty() {
+    pub(crate) fn flush(&mut self, outputs: &mut Vec<Output>) {
+        if self.is_member() {
+            self.member_snapshot_if_due(outputs);
+        } else if !self.batch.is_empty() {
             self.txns_since_snapshot += self.batch.len() as u64;
             self.bytes_since_snapshot += self.batch.bytes().len() as u64;
             let batch = Arc::new(std::mem::take(&mut self.batch));
@@ -295,9 +307,13 @@ impl KeeperServer {
         self.dirty = dirty;
         if !self.paused.is_empty() && self.in_flight <= self.outstanding_limit() {
             for conn in std::mem::take(&mut self.paused) {
-                if let Some(connection) = self.conns.get_mut(&conn) {
-                    connection.paused = false;
-                    outputs.push(Output::Resume { conn });
+                match self.conns.get_mut(&conn) {
+                    Some(connection) if connection.revalidating => self.paused.push(conn),
+                    Some(connection) => {
+                        connection.paused = false;
+                        outputs.push(Output::Resume { conn });
+                    }
+                    None => {}
                 }
             }
         }
@@ -352,7 +368,8 @@ impl KeeperServer {
     }
 
     fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        for session_id in self.sessions.expire(now.mono_ms()) {
+        let expired = if self.decides() { self.sessions.expire(now.mono_ms()) } else { Vec::new() };
+        for session_id in expired {
             tracing::info!("session {session_id:#x} has expired");
             self.stats.sessions_expired += 1;
             let auth = Vec::new();
@@ -373,7 +390,7 @@ impl KeeperServer {
             self.stats.sessionless_expired += 1;
             self.close_now(conn, outputs);
         }
-        if now_ms >= self.next_container_check_ms {
+        if self.decides() && now_ms >= self.next_container_check_ms {
             self.next_container_check_ms = now_ms + self.config.container_check_interval_ms;
             self.clean_containers(now);
         }
@@ -415,6 +432,9 @@ impl KeeperServer {
     /// When the next [`Input::Tick`] has something to do, on the clock that never goes back.
     #[must_use]
     pub fn next_tick_ms(&self) -> u64 {
+        if !self.decides() {
+            return u64::MAX;
+        }
         let tick = self.next_container_check_ms;
         self.sessions.next_expiry_ms().map_or(tick, |at| at.min(tick))
     }
@@ -462,7 +482,7 @@ impl KeeperServer {
             num_alive_connections: self.conns.len() as u64,
             outstanding_requests: self.in_flight as u64,
             global_sessions: self.sessions.len() as u64,
-            last_zxid: self.db.last_zxid(),
+            last_zxid: self.seen_zxid(),
             uptime_ms: (now.mono_us.saturating_sub(self.started_us)) / 1_000,
             digest_mismatches: self.db.digest_mismatches(),
             acl_lists: self.db.tree.acls().len() as u64,

@@ -16,7 +16,7 @@ use crate::proto::{
     OpCode, PathRequest, ReconfigRequest, SetAclRequest, SetDataRequest, perms,
 };
 use crate::quota::{self, QuotaStats};
-use crate::session_tracker::{Owner, SessionTracker};
+use crate::session_tracker::{LOCAL_OWNER, Owner, SessionTracker};
 use crate::txn::{
     CheckVersionTxn, CloseSessionTxn, CreateContainerTxn, CreateSessionTxn, CreateTtlTxn, CreateTxn, DeleteTxn,
     ErrorTxn, SetAclTxn, SetDataTxn, TxnDigest, TxnHeader,
@@ -118,7 +118,8 @@ impl RequestProcessor {
         let mut context = Context { tree, sessions, request, zxid, time, now_ms };
         match self.decide(&mut context, out) {
             Ok(()) => {}
-            Err(Failure::Unreadable) if request.op != OpCode::Multi => {
+            // Whoever forwarded it waits for a transaction in any case.
+            Err(Failure::Unreadable) if request.op != OpCode::Multi && request.owner == LOCAL_OWNER => {
                 out.truncate(start);
                 return Prepared::Refused(ErrorCode::MarshallingError);
             }

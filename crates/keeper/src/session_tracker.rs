@@ -6,10 +6,16 @@ use crate::proto::ErrorCode;
 use ottla_base::hash::FixedMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The id that a session number belongs to: which server a session is attached to. A single server is [`LOCAL_OWNER`].
+/// Which server a session is attached to: [`LOCAL_OWNER`], or another one of the ensemble ([`owner_of`]).
 pub type Owner = u64;
 /// This server.
 pub const LOCAL_OWNER: Owner = 0;
+
+/// The server with this id, which is not this one.
+#[must_use]
+pub fn owner_of(sid: i64) -> Owner {
+    (sid as u64).wrapping_add(1)
+}
 
 const PASSWORD_SECRET: i64 = 0xb341_5c00;
 
@@ -59,6 +65,15 @@ impl SessionTracker {
     #[must_use]
     pub fn new(tick_ms: u32, next_id: i64) -> Self {
         Self { sessions: FixedMap::default(), buckets: BTreeMap::new(), tick_ms: u64::from(tick_ms.max(1)), next_id }
+    }
+
+    /// Knows these sessions and no others, all with their whole timeout before them.
+    pub fn restart(&mut self, sessions: impl Iterator<Item = (i64, u32)>, now_ms: u64) {
+        self.sessions.clear();
+        self.buckets.clear();
+        for (id, timeout_ms) in sessions {
+            self.track(id, timeout_ms, now_ms);
+        }
     }
 
     /// The id of a new session.

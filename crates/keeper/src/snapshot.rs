@@ -4,12 +4,17 @@
 //! parts, each sealed by the Adler-32 of everything before it and the string `/`: the whole above, the digest
 //! (zxid, version, sum), the last zxid.
 
+mod stream;
+
+pub use stream::SnapshotReceiver;
+
 use crate::acl::{AclId, AclList};
 use crate::data_tree::DataTree;
 use crate::database::{Database, ZxidDigest};
 use crate::digest::{DIGEST_VERSION, StatPersisted};
 use crate::jute::Jute;
 use crate::txn_batch::write_checksum;
+use crate::zab::messages::SNAPSHOT_SIGNATURE;
 use ottla_base::checksum::adler32;
 use ottla_base::disk::DiskFile;
 use std::fmt;
@@ -24,6 +29,8 @@ const DB_ID: i64 = -1;
 /// Writes a snapshot in parts, while the database goes on changing between them.
 #[derive(Debug)]
 pub struct SnapshotWriter {
+    /// For another server rather than a file.
+    for_learner: bool,
     checksum: u32,
     stage: Stage,
     /// Nodes whose children are being written.
@@ -54,19 +61,39 @@ impl Default for SnapshotWriter {
 impl SnapshotWriter {
     #[must_use]
     pub fn new() -> Self {
-        Self { checksum: 1, stage: Stage::Head, open: Vec::new() }
+        Self { for_learner: false, checksum: 1, stage: Stage::Head, open: Vec::new() }
+    }
+
+    /// What a learner gets: no header, no seals, no digest, but a signature at the end ([`SnapshotReceiver`]). What
+    /// changes meanwhile may be in it or not; the learner is told of all of it and applies it again.
+    #[must_use]
+    pub fn for_learner() -> Self {
+        Self { for_learner: true, ..Self::new() }
     }
 
     /// Appends the next part, of about `max_bytes`; true when it was the last.
     pub fn step(&mut self, db: &Database, max_bytes: usize, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         if self.stage == Stage::Head {
+            if !self.for_learner {
+                MAGIC.write(out);
+                VERSION.write(out);
+                DB_ID.write(out);
+            }
             write_head(db, out);
             self.write_node(&db.tree, "/", out);
             self.stage = Stage::Nodes;
         }
         while self.stage == Stage::Nodes && out.len() - start < max_bytes {
             self.next_node(&db.tree, out);
+        }
+        if self.for_learner {
+            let done = self.stage == Stage::Tail;
+            if done {
+                "/".write(out);
+                SNAPSHOT_SIGNATURE.write(out);
+            }
+            return done;
         }
         if self.stage == Stage::Nodes {
             self.checksum = adler32(self.checksum, &out[start..]);
@@ -127,9 +154,6 @@ impl SnapshotWriter {
 }
 
 fn write_head(db: &Database, out: &mut Vec<u8>) {
-    MAGIC.write(out);
-    VERSION.write(out);
-    DB_ID.write(out);
     (db.sessions.len() as i32).write(out);
     for (id, timeout_ms) in &db.sessions {
         id.write(out);

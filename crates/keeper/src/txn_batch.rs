@@ -51,6 +51,12 @@ impl TxnBatch {
         self.end(start, zxid);
     }
 
+    /// Forgets all, but keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

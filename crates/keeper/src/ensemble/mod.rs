@@ -20,6 +20,7 @@
 //! Not here: local sessions (`localSessionsEnabled`), the read-only mode (`readonlymode.enabled`), observer masters.
 
 mod journal_writer;
+mod quorum_connections;
 mod server;
 
 pub use journal_writer::{JournalWriter, Written};
@@ -68,14 +69,26 @@ pub enum Input<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum ElectionInput<'a> {
     /// Somebody connected.
-    Accepted { conn: ConnId },
+    Accepted {
+        conn: ConnId,
+    },
     /// The connection of [`ElectionOutput::Connect`] is there; the host chose its number.
-    Connected { conn: ConnId, sid: i64 },
+    Connected {
+        conn: ConnId,
+        sid: i64,
+    },
     /// It did not come about (the host bounds the time: `cnxTimeout`).
-    ConnectFailed { sid: i64 },
-    Received { conn: ConnId, bytes: &'a [u8] },
+    ConnectFailed {
+        sid: i64,
+    },
+    Received {
+        conn: ConnId,
+        bytes: &'a [u8],
+    },
     /// Gone. Not needed after [`ElectionOutput::Close`].
-    Disconnected { conn: ConnId },
+    Disconnected {
+        conn: ConnId,
+    },
 }
 
 /// The quorum port.
@@ -109,7 +122,9 @@ pub enum Output {
     /// The server's role changed; all clients are closed (their `Close` came before).
     RoleChanged(ServerState),
     /// Clients are served from now on.
-    Serving { epoch: i64 },
+    Serving {
+        epoch: i64,
+    },
     /// The leader's ensemble (text of a dynamic configuration file), told at each synchronisation.
     ConfigSeen(Arc<[u8]>),
 }
@@ -118,25 +133,45 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ElectionOutput {
     /// Connect to one of these hosts and ports: [`ElectionInput::Connected`] or [`ElectionInput::ConnectFailed`] follows.
-    Connect { sid: i64, addresses: Vec<(String, u16)> },
-    Send { conn: ConnId, bytes: Vec<u8> },
+    Connect {
+        sid: i64,
+        addresses: Vec<(String, u16)>,
+    },
+    Send {
+        conn: ConnId,
+        bytes: Vec<u8>,
+    },
     /// Close when everything before was sent.
-    Close { conn: ConnId },
+    Close {
+        conn: ConnId,
+    },
 }
 
 /// The quorum port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuorumOutput {
     /// Connect to one of these hosts and ports: [`QuorumInput::Connected`] or [`QuorumInput::ConnectFailed`] follows.
-    Connect { leader: i64, addresses: Vec<(String, u16)> },
-    Send { conn: ConnId, bytes: Vec<u8> },
+    Connect {
+        leader: i64,
+        addresses: Vec<(String, u16)>,
+    },
+    Send {
+        conn: ConnId,
+        bytes: Vec<u8>,
+    },
     /// A snapshot goes out on this connection in parts: give [`QuorumInput::SnapshotStep`] whenever what was given out for
     /// it is (nearly) sent, until [`QuorumOutput::SnapshotEnd`]. Each step gives a `Send`; what else there is for the
     /// connection waits inside of the machine.
-    SnapshotBegin { conn: ConnId },
-    SnapshotEnd { conn: ConnId },
+    SnapshotBegin {
+        conn: ConnId,
+    },
+    SnapshotEnd {
+        conn: ConnId,
+    },
     /// Close when everything before was sent; it ends a snapshot too.
-    Close { conn: ConnId },
+    Close {
+        conn: ConnId,
+    },
 }
 
 /// Work for the log, numbered in its order.

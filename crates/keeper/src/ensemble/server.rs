@@ -1,12 +1,19 @@
-//! The machine itself.
+//! The machine itself: gives each part what concerns it, and takes what one part wants of another from there to there
+//! until nobody wants anything more.
 
-use super::{EnsembleConfig, Input, Output, Restored};
-use crate::keeper_server::KeeperServer;
-use crate::zab::ZabPeer;
-use crate::zab::election_connections::ElectionConnections;
+use super::quorum_connections::{Arrived, QuorumConnections};
+use super::{
+    ElectionInput, ElectionOutput, EnsembleConfig, Entry, Input, Job, Output, QuorumInput, QuorumOutput, Restored,
+    Written,
+};
+use crate::database::Database;
+use crate::keeper_server::{self, KeeperServer, Place};
+use crate::zab::election_connections::{self, ElectionConnections};
 use crate::zab::messages::ServerState;
+use crate::zab::{self, ConnId, Persist, Txn, ZabPeer};
 use ottla_base::random::Random;
 use ottla_base::time::Now;
+use std::collections::VecDeque;
 
 /// A server of an ensemble; see the module.
 #[derive(Debug)]
@@ -15,23 +22,344 @@ pub struct EnsembleServer {
     keeper: KeeperServer,
     zab: ZabPeer,
     election: ElectionConnections,
+    quorum: QuorumConnections,
+    /// As Zab last told it.
+    role: ServerState,
+    extended_types: bool,
+    /// Where the tree is, or will be once it has come back from the log's thread.
+    applied: i64,
+    /// The tree comes back with this ticket; until then there is none.
+    awaited: Option<u64>,
+    /// Transactions and `Serving` that wait for it.
+    late: VecDeque<zab::Output>,
+    /// A leader's tree, between its arrival and the word of Zab to install it.
+    received: Option<Box<Database>>,
+    last_ticket: u64,
+    appends: Vec<Txn>,
+    /// Put in next.
+    wants: VecDeque<zab::Input>,
+    zab_out: Vec<zab::Output>,
+    election_out: Vec<election_connections::ElectionOutput>,
+    quorum_out: Vec<QuorumOutput>,
+    client_out: Vec<keeper_server::Output>,
 }
 
 impl EnsembleServer {
     /// A server whose data directory holds `restored`; its first election begins.
     #[must_use]
     pub fn new(config: EnsembleConfig, restored: Restored, random: Random, now: Now, out: &mut Vec<Output>) -> Self {
+        let mut db = *restored.database;
+        let applied = db.last_zxid();
+        let extended_types = db.tree.extended_types();
+        set_ensemble_node(&config, &mut db, now);
         let mut zab_out = Vec::new();
         let zab = ZabPeer::new(config.zab.clone(), restored.zab, now, &mut zab_out);
-        let keeper = KeeperServer::new(config.server.clone(), *restored.database, random, now);
-        let election = ElectionConnections::new(config.election.clone());
-        out.clear();
-        Self { config, keeper, zab, election }
+        let mut server = Self {
+            keeper: KeeperServer::member(config.server.clone(), db, random, now),
+            zab,
+            election: ElectionConnections::new(config.election.clone()),
+            quorum: QuorumConnections::default(),
+            role: ServerState::Looking,
+            extended_types,
+            applied,
+            awaited: None,
+            late: VecDeque::new(),
+            received: None,
+            last_ticket: 0,
+            appends: Vec::new(),
+            wants: VecDeque::new(),
+            zab_out,
+            election_out: Vec::new(),
+            quorum_out: Vec::new(),
+            client_out: Vec::new(),
+            config,
+        };
+        server.settle(now, out);
+        server
     }
 
     /// One input, and what follows from it.
     pub fn step(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
-        let _ = (now, input, out, &self.election, &self.config);
+        match input {
+            Input::Client(keeper_server::Input::Persisted { .. } | keeper_server::Input::Tick) => {}
+            Input::Client(input) => self.keeper.take(now, input, &mut self.client_out),
+            Input::Election(input) => self.election_input(input),
+            Input::Quorum(input) => self.quorum_input(now, input, out),
+            Input::Persisted(written) => self.written(now, written, out),
+            Input::Tick => {
+                self.keeper.take(now, keeper_server::Input::Tick, &mut self.client_out);
+                self.wants.push_back(zab::Input::Tick);
+            }
+        }
+        self.settle(now, out);
+    }
+
+    fn election_input(&mut self, input: ElectionInput<'_>) {
+        let (election, out) = (&mut self.election, &mut self.election_out);
+        match input {
+            ElectionInput::Accepted { conn } => election.accepted(conn, out),
+            ElectionInput::Connected { conn, sid } => election.connected(conn, sid, out),
+            ElectionInput::ConnectFailed { sid } => election.connect_failed(sid),
+            ElectionInput::Received { conn, bytes } => election.received(conn, bytes, out),
+            ElectionInput::Disconnected { conn } => election.disconnected(conn),
+        }
+    }
+
+    fn quorum_input(&mut self, now: Now, input: QuorumInput<'_>, out: &mut Vec<Output>) {
+        match input {
+            QuorumInput::Accepted { conn } if !self.quorum.add(conn, false) => {
+                tracing::warn!("too many connections on the quorum port");
+                self.quorum_out.push(QuorumOutput::Close { conn });
+            }
+            QuorumInput::Accepted { conn } => self.wants.push_back(zab::Input::Accepted { conn }),
+            QuorumInput::Connected { conn, leader } => {
+                self.quorum.add(conn, true);
+                self.wants.push_back(zab::Input::Connected { leader, conn });
+            }
+            QuorumInput::ConnectFailed { leader } => self.wants.push_back(zab::Input::ConnectFailed { leader }),
+            QuorumInput::Received { conn, bytes } => {
+                self.quorum.receive(conn, bytes);
+                self.read_quorum(now, conn, out);
+            }
+            QuorumInput::SnapshotStep { conn } => {
+                self.quorum.snapshot_step(conn, self.keeper.db(), &mut self.quorum_out);
+            }
+            QuorumInput::Disconnected { conn } => self.disconnected(conn),
+        }
+    }
+
+    fn disconnected(&mut self, conn: ConnId) {
+        if self.quorum.contains(conn) {
+            self.quorum.remove(conn);
+            self.wants.push_back(zab::Input::Disconnected { conn });
+        }
+    }
+
+    /// Takes all that is whole, one after the other: what one leads to comes before the next.
+    fn read_quorum(&mut self, now: Now, conn: ConnId, out: &mut Vec<Output>) {
+        loop {
+            let input = match self.quorum.next(conn, self.extended_types) {
+                Ok(None) => return,
+                Ok(Some(Arrived::Packet(packet))) => zab::Input::Packet { conn, packet },
+                Ok(Some(Arrived::SnapshotPart)) => zab::Input::SnapshotPart { conn },
+                Ok(Some(Arrived::Snapshot(mut db))) => {
+                    set_ensemble_node(&self.config, &mut db, now);
+                    self.received = Some(db);
+                    zab::Input::SnapshotReceived { conn }
+                }
+                Err(error) => {
+                    tracing::warn!("closing a connection on the quorum port: {error}");
+                    self.quorum.close(conn, &mut self.quorum_out);
+                    self.wants.push_back(zab::Input::Disconnected { conn });
+                    return;
+                }
+            };
+            self.wants.push_back(input);
+            self.pump(now, out);
+            self.received = None;
+        }
+    }
+
+    /// The log's thread has done its work up to here.
+    fn written(&mut self, now: Now, written: Written, out: &mut Vec<Output>) {
+        let Written { ticket, database } = written;
+        if let Some(mut db) = database
+            && self.awaited.is_some_and(|awaited| awaited <= ticket)
+        {
+            self.awaited = None;
+            set_ensemble_node(&self.config, &mut db, now);
+            self.replace_database(*db, out);
+            for output in std::mem::take(&mut self.late) {
+                self.carry_out(now, output, out);
+            }
+        }
+        self.wants.push_back(zab::Input::Persisted { ticket });
+    }
+
+    fn replace_database(&mut self, db: Database, out: &mut Vec<Output>) {
+        if self.keeper.replace_database(db) {
+            out.push(Output::SnapshotAborted);
+        }
+    }
+
+    /// Does all that follows, and gives out what is for the host.
+    fn settle(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.pump(now, out);
+        self.keeper.flush(&mut self.client_out);
+        self.flush_appends(out);
+        self.flush_clients(out);
+        self.quorum.flush(&mut self.quorum_out);
+        out.extend(self.quorum_out.drain(..).map(Output::Quorum));
+    }
+
+    fn flush_clients(&mut self, out: &mut Vec<Output>) {
+        let ticket = self.last_ticket;
+        out.extend(self.client_out.drain(..).map(|output| match output {
+            keeper_server::Output::RollLog => Output::Journal(Entry { ticket, job: Job::Roll }),
+            output => Output::Client(output),
+        }));
+    }
+
+    /// Until nobody wants anything.
+    fn pump(&mut self, now: Now, out: &mut Vec<Output>) {
+        loop {
+            let mut outputs = std::mem::take(&mut self.zab_out);
+            for output in outputs.drain(..) {
+                self.carry_out(now, output, out);
+            }
+            self.zab_out = outputs;
+            self.run_election(out);
+            self.keeper.take_wants(&mut self.wants);
+            match self.wants.pop_front() {
+                Some(input) => self.zab.step(now, input, &mut self.zab_out),
+                None => return,
+            }
+        }
+    }
+
+    fn run_election(&mut self, out: &mut Vec<Output>) {
+        for output in std::mem::take(&mut self.election_out) {
+            match output {
+                election_connections::ElectionOutput::Connect { sid, addresses } => {
+                    self.connect_election(sid, addresses, out);
+                }
+                election_connections::ElectionOutput::Send { conn, bytes } => {
+                    out.push(Output::Election(ElectionOutput::Send { conn, bytes }));
+                }
+                election_connections::ElectionOutput::Close { conn } => {
+                    out.push(Output::Election(ElectionOutput::Close { conn }));
+                }
+                election_connections::ElectionOutput::Notification { from, notification } => {
+                    self.wants.push_back(zab::Input::Notification { from, notification });
+                }
+            }
+        }
+    }
+
+    /// Where the configuration says, or else where the server itself says.
+    fn connect_election(&mut self, sid: i64, told: Vec<(String, u16)>, out: &mut Vec<Output>) {
+        let configured = self.config.zab.verifier.members().get(&sid);
+        let addresses = match configured {
+            Some(spec) => spec.addresses.iter().map(|address| (address.host.clone(), address.election_port)).collect(),
+            None => told,
+        };
+        if addresses.is_empty() {
+            tracing::warn!("server {sid} is not in the configuration");
+            self.election.connect_failed(sid);
+        } else {
+            out.push(Output::Election(ElectionOutput::Connect { sid, addresses }));
+        }
+    }
+
+    /// One thing that Zab wants.
+    fn carry_out(&mut self, now: Now, output: zab::Output, out: &mut Vec<Output>) {
+        match output {
+            zab::Output::Notify { to, notification } => self.election.send(to, &notification, &mut self.election_out),
+            zab::Output::Connect { leader } => self.connect_quorum(leader),
+            zab::Output::Send { conn, packet } => self.quorum.send(conn, &packet),
+            zab::Output::SendSnapshot { conn, .. } if self.awaited.is_some() => {
+                // Nobody leads before its own tree is there; but half a tree must never leave.
+                self.quorum.close(conn, &mut self.quorum_out);
+                self.wants.push_back(zab::Input::Disconnected { conn });
+            }
+            zab::Output::SendSnapshot { conn, zxid } => self.quorum.begin_snapshot(conn, zxid, &mut self.quorum_out),
+            zab::Output::Close { conn } => self.quorum.close(conn, &mut self.quorum_out),
+            zab::Output::Persist { ticket, what } => self.persist(ticket, what, out),
+            output @ (zab::Output::Deliver(_) | zab::Output::Serving { .. }) if self.awaited.is_some() => {
+                self.late.push_back(output);
+            }
+            zab::Output::Deliver(txn) => {
+                self.applied = txn.zxid;
+                self.keeper.commit(now, &txn.data);
+            }
+            zab::Output::StateChanged(state) => self.state_changed(state, out),
+            zab::Output::Serving { epoch, zxid } => self.serve(now, epoch, zxid, out),
+            zab::Output::ConfigSeen(config) => out.push(Output::ConfigSeen(config)),
+            zab::Output::Request { conn, sid, request } => self.keeper.decide_for(now, conn, sid, request),
+            zab::Output::Synced => self.keeper.synced(now),
+            zab::Output::Revalidate { conn, sid, session_id, timeout_ms } => {
+                let valid = self.keeper.revalidate_for(now, sid, session_id, timeout_ms);
+                self.wants.push_back(zab::Input::Revalidated { conn, session_id, valid });
+            }
+            zab::Output::Revalidated { session_id, valid } => {
+                self.keeper.revalidated(now, session_id, valid, &mut self.client_out);
+            }
+            zab::Output::Touch { session_id, timeout_ms } => self.keeper.touched(now, session_id, timeout_ms),
+        }
+    }
+
+    fn connect_quorum(&mut self, leader: i64) {
+        let spec = self.config.zab.verifier.members().get(&leader);
+        let addresses: Vec<(String, u16)> = spec
+            .into_iter()
+            .flat_map(|spec| spec.addresses.iter().map(|address| (address.host.clone(), address.quorum_port)))
+            .collect();
+        if addresses.is_empty() {
+            self.wants.push_back(zab::Input::ConnectFailed { leader });
+        } else {
+            self.quorum_out.push(QuorumOutput::Connect { leader, addresses });
+        }
+    }
+
+    fn persist(&mut self, ticket: u64, what: Persist, out: &mut Vec<Output>) {
+        let job = match what {
+            Persist::Append(txn) => {
+                self.last_ticket = ticket;
+                return self.appends.push(txn);
+            }
+            Persist::AcceptedEpoch(epoch) => Job::AcceptedEpoch(epoch),
+            Persist::CurrentEpoch(epoch) => Job::CurrentEpoch(epoch),
+            Persist::Truncate { zxid } => {
+                let reload = self.applied > zxid;
+                if reload {
+                    self.lend_database(ticket, zxid, out);
+                }
+                Job::Truncate { zxid, reload }
+            }
+            Persist::Snapshot { zxid } => {
+                // It is told while the snapshot's last bytes are taken in.
+                let Some(database) = self.received.take() else { return };
+                self.lend_database(ticket, zxid, out);
+                Job::InstallSnapshot(database)
+            }
+        };
+        self.flush_appends(out);
+        self.last_ticket = ticket;
+        out.push(Output::Journal(Entry { ticket, job }));
+    }
+
+    fn flush_appends(&mut self, out: &mut Vec<Output>) {
+        if !self.appends.is_empty() {
+            let job = Job::Append(std::mem::take(&mut self.appends));
+            out.push(Output::Journal(Entry { ticket: self.last_ticket, job }));
+        }
+    }
+
+    /// There is no tree until this ticket is written.
+    fn lend_database(&mut self, ticket: u64, zxid: i64, out: &mut Vec<Output>) {
+        self.applied = zxid;
+        self.awaited = Some(ticket);
+        self.replace_database(Database::new(self.extended_types), out);
+    }
+
+    fn state_changed(&mut self, state: ServerState, out: &mut Vec<Output>) {
+        self.role = state;
+        self.late.retain(|output| !matches!(output, zab::Output::Serving { .. }));
+        self.keeper.stop_serving(&mut self.client_out);
+        self.flush_clients(out);
+        out.push(Output::RoleChanged(state));
+    }
+
+    fn serve(&mut self, now: Now, epoch: i64, zxid: i64, out: &mut Vec<Output>) {
+        let (place, mode) = match self.role {
+            ServerState::Leading => (Place::Leader { serves_clients: self.config.leader_serves }, "leader"),
+            ServerState::Following => (Place::Learner, "follower"),
+            ServerState::Observing => (Place::Learner, "observer"),
+            ServerState::Looking => return,
+        };
+        self.keeper.set_mode(mode);
+        self.keeper.start_serving(now, place, zxid);
+        out.push(Output::Serving { epoch });
     }
 
     /// When [`Input::Tick`] is next needed, in milliseconds of the clock that never goes back.
@@ -51,6 +379,12 @@ impl EnsembleServer {
         &mut self.keeper
     }
 
+    /// Where it is within Zab, and whom it leads: for metrics.
+    #[must_use]
+    pub fn zab(&self) -> &ZabPeer {
+        &self.zab
+    }
+
     /// What the server does.
     #[must_use]
     pub fn role(&self) -> ServerState {
@@ -66,7 +400,7 @@ impl EnsembleServer {
     /// Is it synchronised with a quorum? (A leader with `leaderServes=no` is, and serves no clients.)
     #[must_use]
     pub fn is_serving(&self) -> bool {
-        self.zab.is_serving()
+        self.zab.is_serving() && self.awaited.is_none()
     }
 
     /// The last epoch whose history it has.
@@ -74,4 +408,9 @@ impl EnsembleServer {
     pub fn epoch(&self) -> i64 {
         self.zab.journal().current_epoch()
     }
+}
+
+fn set_ensemble_node(config: &EnsembleConfig, db: &mut Database, now: Now) {
+    let verifier = &config.zab.verifier;
+    KeeperServer::set_ensemble_node(db, &verifier.to_string(), verifier.version, now);
 }

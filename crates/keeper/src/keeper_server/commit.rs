@@ -129,6 +129,10 @@ impl KeeperServer {
         let age_ms = u64::try_from(now.wall_ms - entry.header.time).unwrap_or(0);
         self.stats.propagation_latency.add(age_ms.saturating_mul(1_000));
         self.stats.commits += 1;
+        if self.membership.is_member() {
+            self.txns_since_snapshot += 1;
+            self.bytes_since_snapshot += txn.len() as u64;
+        }
         if self.config.operator.audit {
             audit_applied(&mut self.operator.notes, &entry, &result);
         }
@@ -159,7 +163,10 @@ impl KeeperServer {
         if mine && let Some(waiting) = connection.queue.pop_front() {
             self.in_flight -= 1;
             let before = connection.output.len();
-            if waiting.op == OpCode::CreateSession {
+            if result.err == ErrorCode::SessionMoved.code() {
+                // This connection is not the client's any more, so no answer on it would help.
+                connection.closing = true;
+            } else if waiting.op == OpCode::CreateSession {
                 answer_connect(connection, result.err == 0);
             } else {
                 connection.reply(waiting.xid, zxid, |out| write_response(waiting.op, result, out));

@@ -32,11 +32,15 @@ impl KeeperServer {
         let Ok(request) = Reader::new(frame).record::<ConnectRequest<'_>>() else {
             return self.close_now(conn, outputs);
         };
-        if request.last_zxid_seen > self.db.last_zxid() {
+        if !self.is_serving() {
+            tracing::debug!("connection {conn} closed: this server of an ensemble is not serving");
+            return self.close_now(conn, outputs);
+        }
+        if request.last_zxid_seen > self.seen_zxid() {
             tracing::info!(
                 "connection {conn} has seen zxid {:#x}, this server only {:#x}: it must try another server",
                 request.last_zxid_seen,
-                self.db.last_zxid()
+                self.seen_zxid()
             );
             return self.close_now(conn, outputs);
         }
@@ -61,10 +65,14 @@ impl KeeperServer {
     fn create_session(&mut self, now: Now, conn: ConnId, timeout_ms: u32) {
         let session_id = self.sessions.next_id();
         let body = CreateSessionTxn { timeout_ms: timeout_ms as i32 }.to_bytes();
-        let auth = Vec::new();
         let op = OpCode::CreateSession;
-        let request = Request { session_id, cxid: 0, op, body: &body, auth: &auth, owner: LOCAL_OWNER };
-        let Prepared::Txn { .. } = self.propose(now, request) else { return };
+        if self.decides() {
+            let auth = Vec::new();
+            let request = Request { session_id, cxid: 0, op, body: &body, auth: &auth, owner: LOCAL_OWNER };
+            let Prepared::Txn { .. } = self.propose(now, request) else { return };
+        } else {
+            self.forward(session_id, 0, op, &body, &[]);
+        }
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         connection.session_id = session_id;
         connection.queue.push_back(Outstanding { xid: 0, op, received_us: now.mono_us, kind: Kind::Write });
@@ -81,8 +89,18 @@ impl KeeperServer {
         outputs: &mut Vec<Output>,
     ) {
         let session_id = request.session_id;
-        let known = request.passwd == Some(&password(session_id)[..])
-            && self.sessions.reattach(session_id, timeout_ms, now.mono_ms());
+        let proved = request.passwd == Some(&password(session_id)[..]);
+        if proved && !self.decides() {
+            return self.ask_for_session(conn, session_id, timeout_ms, outputs);
+        }
+        let known = proved
+            && self.sessions.reattach(session_id, timeout_ms, now.mono_ms())
+            && self.sessions.set_owner(session_id, LOCAL_OWNER).is_ok();
+        self.reopened(conn, session_id, known, outputs);
+    }
+
+    /// Tells a client that came back whether its session is alive.
+    pub(super) fn reopened(&mut self, conn: ConnId, session_id: i64, known: bool, outputs: &mut Vec<Output>) {
         if known {
             // Where the client was before: it has left that connection, or never had it.
             if let Some(&old) = self.conn_by_session.get(&session_id)

@@ -40,6 +40,9 @@ impl KeeperServer {
             if connection.closing {
                 return bytes.len();
             }
+            if connection.revalidating {
+                break;
+            }
             if !connection.initialized && words::is_known(*len) {
                 connection.stats.received += 1;
                 self.stats.packets_received += 1;
@@ -115,9 +118,11 @@ impl KeeperServer {
             Some(OpCode::Sasl) => return self.sasl(conn, header.xid, outputs),
             _ => {}
         }
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
-        let session_id = connection.session_id;
-        if !self.sessions.touch(session_id, now.mono_ms()) {
+        let Some(connection) = self.conns.get(&conn) else { return };
+        let (session_id, timeout_ms) = (connection.session_id, connection.timeout_ms);
+        if !self.decides() {
+            self.touch_at_leader(session_id, timeout_ms);
+        } else if !self.sessions.touch(session_id, now.mono_ms()) {
             // The session is about to end; its connection goes with it.
             return;
         }
@@ -155,6 +160,7 @@ impl KeeperServer {
             ) => self.read(now, conn, header.xid, op.unwrap_or(OpCode::Error), body),
             _ => {
                 tracing::warn!("connection {conn} asks for the unknown operation {}", header.op);
+                let Some(connection) = self.conns.get_mut(&conn) else { return };
                 connection.reply(header.xid, -1, |_| Err(ErrorCode::Unimplemented));
                 connection.closing = true;
                 self.mark_dirty(conn);
@@ -188,7 +194,12 @@ impl KeeperServer {
         if self.config.operator.audit {
             self.audit_request(session_id, ip.to_string(), xid, op, body, &auth);
         }
-        let prepared = self.propose(now, Request { session_id, cxid: xid, op, body, auth: &auth, owner: LOCAL_OWNER });
+        let prepared = if self.decides() {
+            self.propose(now, Request { session_id, cxid: xid, op, body, auth: &auth, owner: LOCAL_OWNER })
+        } else {
+            self.forward(session_id, xid, op, body, &auth);
+            Prepared::Txn { zxid: 0 }
+        };
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         connection.auth = auth;
         let kind = match prepared {
@@ -205,10 +216,17 @@ impl KeeperServer {
     }
 
     fn read(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8]) {
+        if op == OpCode::Sync && self.is_member() {
+            return self.sync_with_leader(now, conn, xid, body);
+        }
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let last_proposed = self.processor.last_zxid();
         let must_wait = op == OpCode::Sync && last_proposed > self.db.last_zxid();
-        if let Err(code) = self.sessions.check(connection.session_id, LOCAL_OWNER) {
+        let alive = match self.membership.decides() {
+            true => self.sessions.check(connection.session_id, LOCAL_OWNER),
+            false => Ok(()),
+        };
+        if let Err(code) = alive {
             let kind = Kind::Failed(code);
             connection.queue.push_back(Outstanding { xid, op, received_us: now.mono_us, kind });
             self.in_flight += 1;
@@ -269,7 +287,7 @@ impl KeeperServer {
             let ready = match connection.queue.front().map(|waiting| &waiting.kind) {
                 Some(Kind::Read(_) | Kind::Failed(_)) => true,
                 Some(Kind::Sync(zxid, _)) => *zxid <= applied,
-                Some(Kind::Write) | None => false,
+                Some(Kind::Write | Kind::SyncAsked(_)) | None => false,
             };
             if !ready {
                 return;
@@ -285,7 +303,7 @@ impl KeeperServer {
                     self.stats.packets_sent += 1;
                     self.mark_dirty(conn);
                 }
-                Kind::Write => {}
+                Kind::Write | Kind::SyncAsked(_) => {}
             }
         }
     }

@@ -13,6 +13,10 @@ const WORDS: [&[u8; 4]; 18] = [
     b"conf", b"cons", b"crst", b"dirs", b"dump", b"envi", b"gtmk", b"hash", b"isro", b"mntr", b"ruok", b"srst",
     b"srvr", b"stat", b"stmk", b"wchc", b"wchp", b"wchs",
 ];
+/// Answered also by a server of an ensemble that is not serving.
+const ALWAYS: [&[u8; 4]; 4] = [b"envi", b"gtmk", b"ruok", b"stmk"];
+/// What such a server says to the others.
+const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
 
 /// True when the bytes are a word rather than a length.
 pub(super) fn is_known(word: [u8; 4]) -> bool {
@@ -24,7 +28,9 @@ impl KeeperServer {
         let name = String::from_utf8_lossy(&word).into_owned();
         let whitelist = &self.config.four_letter_whitelist;
         let allowed = whitelist.iter().any(|entry| entry == "*" || *entry == name);
-        let text = if allowed {
+        let text = if allowed && !self.is_serving() && !ALWAYS.contains(&&word) {
+            NOT_SERVING.to_owned()
+        } else if allowed {
             self.word_text(now, conn, &name, rest)
         } else {
             format!("{name} is not executed because it is not in the whitelist.\n")

@@ -173,7 +173,13 @@ impl Learner {
         Ok(())
     }
 
-    /// A snapshot may take as long as its bytes keep coming; the host tells of it only when it is whole.
+    /// A snapshot may take as long as its bytes keep coming.
+    pub(super) fn snapshot_part(&mut self, cx: &Context<'_>, conn: ConnId) {
+        if self.conn == Some(conn) && matches!(self.phase, Phase::ReceivingSnapshot { .. }) {
+            self.deadline_ms = cx.now_ms + cx.config.init_ms();
+        }
+    }
+
     pub(super) fn snapshot_received(&mut self, cx: &mut Context<'_>, conn: ConnId) {
         if let Phase::ReceivingSnapshot { zxid } = self.phase
             && self.conn == Some(conn)

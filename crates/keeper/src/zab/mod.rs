@@ -85,6 +85,8 @@ pub enum Input {
     /// A packet on the quorum port. After SNAP the host takes the snapshot (and its signature) from the stream itself,
     /// keeps it aside, and says [`Input::SnapshotReceived`] before the next packet.
     Packet { conn: ConnId, packet: QuorumPacket },
+    /// More of the snapshot has come: the leader is alive.
+    SnapshotPart { conn: ConnId },
     /// The snapshot after a SNAP packet is here whole.
     SnapshotReceived { conn: ConnId },
     /// A connection is gone, or said what can't be read.

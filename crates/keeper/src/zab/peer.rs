@@ -374,6 +374,7 @@ fn learner_step(learner: &mut Learner, cx: &mut Context<'_>, input: Input) -> Re
         Input::Connected { leader, conn } => learner.connected(cx, leader, conn),
         Input::ConnectFailed { leader } => return learner.connect_failed(cx, leader),
         Input::Packet { conn, packet } => return learner.packet(cx, conn, &packet),
+        Input::SnapshotPart { conn } => learner.snapshot_part(cx, conn),
         Input::SnapshotReceived { conn } => learner.snapshot_received(cx, conn),
         Input::Disconnected { conn } => return learner.disconnected(conn),
         Input::Forward(request) => learner.forward(cx, &request),

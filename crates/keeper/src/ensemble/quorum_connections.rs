@@ -1,0 +1,187 @@
+//! Connections of the quorum port: from bytes to packets and back, with snapshots between them.
+
+use super::QuorumOutput;
+use crate::database::Database;
+use crate::jute::JuteError;
+use crate::snapshot::{SnapshotError, SnapshotReceiver, SnapshotWriter};
+use crate::zab::ConnId;
+use crate::zab::messages::{PacketType, QuorumPacket};
+use ottla_base::limits::{KEEPER_TXN_BYTES, LEARNER_PACKET_BYTES, QUORUM_CONNECTIONS, QUORUM_INTRODUCTION_BYTES};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A part of a snapshot, in bytes: some hundred microseconds of work.
+const SNAPSHOT_PART_BYTES: usize = 256 << 10;
+
+#[derive(Debug, Default)]
+struct Connection {
+    /// To a leader: what comes may be as large as anything in a log, and a snapshot may be among it.
+    to_leader: bool,
+    /// Somebody has said who it is.
+    introduced: bool,
+    /// Received; used up to `used`.
+    unread: Vec<u8>,
+    used: usize,
+    /// On its way here.
+    incoming: Option<SnapshotReceiver>,
+    unsent: Vec<u8>,
+    /// On its way from here; `unsent` comes after it.
+    outgoing: Option<SnapshotWriter>,
+}
+
+/// What bytes turn out to be.
+#[derive(Debug)]
+pub(super) enum Arrived {
+    Packet(QuorumPacket),
+    /// A part of a snapshot.
+    SnapshotPart,
+    Snapshot(Box<Database>),
+}
+
+/// Why a connection can't go on.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    Packet(JuteError),
+    Snapshot(SnapshotError),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Packet(error) => write!(f, "a packet can't be read: {error}"),
+            Self::Snapshot(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct QuorumConnections {
+    conns: BTreeMap<ConnId, Connection>,
+    dirty: Vec<ConnId>,
+}
+
+impl QuorumConnections {
+    /// A new connection; false when there are too many.
+    pub fn add(&mut self, conn: ConnId, to_leader: bool) -> bool {
+        if !to_leader && self.conns.len() >= QUORUM_CONNECTIONS {
+            return false;
+        }
+        self.conns.insert(conn, Connection { to_leader, ..Connection::default() });
+        true
+    }
+
+    pub fn contains(&self, conn: ConnId) -> bool {
+        self.conns.contains_key(&conn)
+    }
+
+    /// It is gone.
+    pub fn remove(&mut self, conn: ConnId) {
+        self.conns.remove(&conn);
+    }
+
+    /// Takes bytes in; [`Self::next`] tells what they are.
+    pub fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.unread.extend_from_slice(bytes);
+        }
+    }
+
+    /// The next thing that is whole.
+    pub fn next(&mut self, conn: ConnId, extended_types: bool) -> Result<Option<Arrived>, Unreadable> {
+        let Some(connection) = self.conns.get_mut(&conn) else { return Ok(None) };
+        let unread = &connection.unread[connection.used..];
+        if let Some(receiver) = &mut connection.incoming {
+            if unread.is_empty() {
+                return Ok(None);
+            }
+            let rest = receiver.push(unread).map_err(Unreadable::Snapshot)?;
+            (connection.unread, connection.used) = (Vec::new(), 0);
+            let Some(rest) = rest else {
+                return Ok(Some(Arrived::SnapshotPart));
+            };
+            connection.unread = rest;
+            return Ok(connection.incoming.take().map(|receiver| Arrived::Snapshot(receiver.into_database())));
+        }
+        let max_data = match (connection.to_leader, connection.introduced) {
+            (true, _) => KEEPER_TXN_BYTES,
+            (false, true) => LEARNER_PACKET_BYTES,
+            (false, false) => QUORUM_INTRODUCTION_BYTES,
+        };
+        let Some((packet, len)) = QuorumPacket::decode(unread, max_data).map_err(Unreadable::Packet)? else {
+            connection.unread.drain(..connection.used);
+            connection.used = 0;
+            return Ok(None);
+        };
+        connection.introduced = true;
+        connection.used += len;
+        if packet.kind == PacketType::Snap && connection.to_leader {
+            connection.incoming = Some(SnapshotReceiver::new(packet.zxid, extended_types));
+        }
+        Ok(Some(Arrived::Packet(packet)))
+    }
+
+    /// Sends a packet when the step is over, or after the snapshot.
+    pub fn send(&mut self, conn: ConnId, packet: &QuorumPacket) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        if connection.unsent.is_empty() {
+            self.dirty.push(conn);
+        }
+        packet.write(&mut connection.unsent);
+    }
+
+    /// Gives out what is to be sent.
+    pub fn flush(&mut self, out: &mut Vec<QuorumOutput>) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for conn in dirty.drain(..) {
+            self.flush_one(conn, out);
+        }
+        self.dirty = dirty;
+    }
+
+    fn flush_one(&mut self, conn: ConnId, out: &mut Vec<QuorumOutput>) {
+        if let Some(connection) = self.conns.get_mut(&conn)
+            && connection.outgoing.is_none()
+            && !connection.unsent.is_empty()
+        {
+            out.push(QuorumOutput::Send { conn, bytes: std::mem::take(&mut connection.unsent) });
+        }
+    }
+
+    /// The tree goes out in parts ([`Self::snapshot_step`]), after its SNAP packet.
+    pub fn begin_snapshot(&mut self, conn: ConnId, zxid: i64, out: &mut Vec<QuorumOutput>) {
+        self.send(conn, &QuorumPacket::new(PacketType::Snap, zxid));
+        self.flush_one(conn, out);
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.outgoing = Some(SnapshotWriter::for_learner());
+            out.push(QuorumOutput::SnapshotBegin { conn });
+        }
+    }
+
+    /// The next part.
+    pub fn snapshot_step(&mut self, conn: ConnId, db: &Database, out: &mut Vec<QuorumOutput>) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let Some(writer) = &mut connection.outgoing else { return };
+        let mut bytes = Vec::with_capacity(SNAPSHOT_PART_BYTES + (SNAPSHOT_PART_BYTES >> 3));
+        let done = writer.step(db, SNAPSHOT_PART_BYTES, &mut bytes);
+        out.push(QuorumOutput::Send { conn, bytes });
+        if done {
+            self.end_snapshot(conn, out);
+        }
+    }
+
+    fn end_snapshot(&mut self, conn: ConnId, out: &mut Vec<QuorumOutput>) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.outgoing = None;
+        out.push(QuorumOutput::SnapshotEnd { conn });
+        self.flush_one(conn, out);
+    }
+
+    /// Closes when everything before was sent; half a snapshot is good for nothing, so it ends at once.
+    pub fn close(&mut self, conn: ConnId, out: &mut Vec<QuorumOutput>) {
+        self.flush_one(conn, out);
+        if self.conns.remove(&conn).is_some() {
+            out.push(QuorumOutput::Close { conn });
+        }
+    }
+}
