@@ -16,7 +16,7 @@ mod restore;
 mod snapshots;
 mod words;
 
-pub use admin::{AdminAnswer, AdminRequest, COMMANDS};
+pub use admin::{AdminAnswer, AdminRequest, COMMANDS, reply as admin_reply};
 pub use audit::server_event as audit_server_event;
 
 use crate::config::OperatorConfig;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use ottla_base::ids::TopicPartition;
 use ottla_broker::broker::Broker;
+use ottla_keeper::metrics::{Detail, NamedSummary, Value};
 
 use crate::keeper_host::KeeperHost;
+use crate::keeper_operator::note_descriptors;
 use crate::metrics::{Exposition, Kind, Source};
 
 /// The broker's counters and the state of its logs.
@@ -129,30 +131,40 @@ impl KeeperSource {
 impl Source for KeeperSource {
     fn collect(&self, out: &mut Exposition) {
         let now = self.0.now();
-        let (gauges, stats) = self.0.with_server(|server| (server.gauges(now), server.stats().clone()));
-        for (name, help, value) in [
-            ("znode_count", "Nodes of the tree.", gauges.znode_count as f64),
-            ("watch_count", "Watches set.", gauges.watch_count as f64),
-            ("ephemerals_count", "Ephemeral nodes.", gauges.ephemerals_count as f64),
-            ("approximate_data_size", "Bytes of paths and data.", gauges.approximate_data_size as f64),
-            ("num_alive_connections", "Connections.", gauges.num_alive_connections as f64),
-            ("outstanding_requests", "Requests that were not answered yet.", gauges.outstanding_requests as f64),
-            ("global_sessions", "Sessions.", gauges.global_sessions as f64),
-            ("uptime", "Milliseconds since the keeper's start.", gauges.uptime_ms as f64),
-            ("avg_latency", "Milliseconds from a request to its answer, mean.", stats.latency.avg_ms()),
-        ] {
-            out.sample(name, Kind::Gauge, help, &[], value);
-        }
-        for (name, help, value) in [
-            ("packets_received", "Requests received.", stats.packets_received),
-            ("packets_sent", "Answers and events sent.", stats.packets_sent),
-            ("connection_rejected", "Connections refused.", stats.connections_rejected),
-            ("connection_drop_count", "Connections ended.", stats.connection_drops),
-            ("stale_sessions_expired", "Sessions expired.", stats.sessions_expired),
-            ("commit_count", "Transactions applied.", stats.commits),
-            ("snapshots_total", "Snapshots written.", stats.snapshots),
-        ] {
-            out.sample(name, Kind::Counter, help, &[], value as f64);
+        note_descriptors(&self.0);
+        self.0.with_server(|server| {
+            let snapshots = server.stats().snapshots as f64;
+            out.sample("snapshots_total", Kind::Counter, "Snapshots written.", &[], snapshots);
+            server.metrics(now, |values, summaries| {
+                for (name, value) in values {
+                    let (kind, number) = match value {
+                        Value::Text(_) => continue,
+                        Value::Gauge(value) => (Kind::Gauge, *value as f64),
+                        Value::Ratio(value) => (Kind::Gauge, *value),
+                        Value::Counter(value) => (Kind::Counter, *value as f64),
+                    };
+                    out.sample(name, kind, HELP, &[], number);
+                }
+                for summary in summaries {
+                    tell(summary, out);
+                }
+            });
+        });
+    }
+}
+
+/// ZooKeeper says no more of them in its own exposition.
+const HELP: &str = "As mntr tells it.";
+
+fn tell(named: &NamedSummary<'_>, out: &mut Exposition) {
+    let told = |value: u64| named.told(value) as f64;
+    let median = ("0.5", told(named.summary.quantile(0.5)));
+    let (count, sum) = (named.summary.count as f64, told(named.summary.total));
+    match named.detail {
+        Detail::Basic => out.summary(named.name, HELP, &[median], sum, count),
+        Detail::Advanced => {
+            let at = |share| told(named.summary.quantile(share));
+            out.summary(named.name, HELP, &[median, ("0.9", at(0.9)), ("0.99", at(0.99))], sum, count);
         }
     }
 }

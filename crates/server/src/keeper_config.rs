@@ -10,6 +10,7 @@ use ottla_keeper::config::{ConfigError, QuorumPeerConfig, ZooConfig};
 use ottla_keeper::keeper_server::ServerConfig;
 use ottla_keeper::storage::StorageConfig;
 
+use crate::keeper_operator::OperatorSettings;
 use crate::listener::BindTo;
 
 /// Steps in which the log of an embedded keeper grows, in bytes: a broker's own writes are few, and on a memory file
@@ -34,6 +35,8 @@ pub struct KeeperConfig {
     pub purge_retain: usize,
     /// `autopurge.purgeInterval`; `None` when nothing is purged.
     pub purge_interval: Option<Duration>,
+    /// What operators are offered.
+    pub operator: OperatorSettings,
     /// `None` for a server alone.
     pub ensemble: Option<QuorumPeerConfig>,
 }
@@ -74,6 +77,7 @@ impl KeeperConfig {
             zoo.config_version = version_of(&name).unwrap_or(zoo.config_version);
         }
         let of_file = |what: String| KeeperConfigError(format!("{file_name}: {what}"));
+        zoo.operator.initial_config = Some(text.to_owned());
         let ensemble = ensemble(&mut zoo, None).map_err(of_file)?;
         Self::from_zoo(&zoo, ensemble, "clientPort").map_err(of_file)
     }
@@ -89,11 +93,13 @@ impl KeeperConfig {
         let mut values = values.clone();
         let own_id = values.remove(MYID_FILE);
         let lines = values.iter().map(|(key, value)| format!("{key}={}\n", value.replace(['\n', '\r'], " ")));
+        let lines: String = lines.collect();
         let error = |error: ConfigError| match values.keys().nth(error.line.wrapping_sub(1)) {
             Some(key) => KeeperConfigError(format!("keeper.{key}: {}", error.message)),
             None => KeeperConfigError(format!("keeper: {error}")),
         };
-        let mut zoo = ZooConfig::parse_partial(&lines.collect::<String>()).map_err(error)?;
+        let mut zoo = ZooConfig::parse_partial(&lines).map_err(error)?;
+        zoo.operator.initial_config = Some(lines);
         if zoo.data_dir.as_os_str().is_empty() {
             zoo.data_dir = data_dir;
         }
@@ -108,6 +114,10 @@ impl KeeperConfig {
         let given = OwnId { setting: own_id, broker_id };
         let ensemble = ensemble(&mut zoo, Some(&given)).map_err(of_keeper)?;
         let (mut config, warning) = Self::from_zoo(&zoo, ensemble, "keeper.clientPort").map_err(of_keeper)?;
+        if !values.keys().any(|key| key.ends_with("admin.enableServer") || key.ends_with("admin.serverPort")) {
+            // A broker has its own port for metrics, and 8080 is everybody's.
+            config.operator.admin = None;
+        }
         if !values.keys().any(|key| key.ends_with("preAllocSize")) {
             config.storage.log.prealloc_bytes = EMBEDDED_PREALLOC_BYTES;
         }
@@ -176,6 +186,7 @@ impl KeeperConfig {
                 0 => None,
                 hours => Some(Duration::from_secs(3_600 * u64::from(hours))),
             },
+            operator: OperatorSettings::of(zoo),
             ensemble,
         };
         Ok((config, warning(zoo)))

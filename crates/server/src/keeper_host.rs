@@ -33,6 +33,7 @@ use crate::keeper_quorum::{self, Patience, Ports};
 mod connection;
 mod journal;
 mod member;
+mod operator;
 mod snapshot;
 
 use connection::Outbox;

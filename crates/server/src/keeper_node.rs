@@ -19,6 +19,7 @@ use crate::background::{Background, Task};
 use crate::clock::Clock;
 use crate::keeper_config::KeeperConfig;
 use crate::keeper_host::{Journal, KeeperHost, KeeperParts, Server};
+use crate::keeper_operator::{self, Operator};
 use crate::keeper_quorum::{Patience, Ports};
 use crate::real_disk::RealDisk;
 
@@ -52,6 +53,7 @@ impl StartError {
 pub struct KeeperNode {
     host: Arc<KeeperHost>,
     address: SocketAddr,
+    operator: Operator,
     background: Background,
     /// Until the stop.
     lock: Option<Box<dyn DiskLock>>,
@@ -79,6 +81,7 @@ impl KeeperNode {
         let storage = KeeperStorage::open(Arc::clone(&disk), config.storage).map_err(StartError::new)?;
         let mut server_config = config.server;
         server_config.info.client_port = i32::from(address.port());
+        server_config.info.environment = keeper_operator::environment();
         let parts = match config.ensemble {
             None => alone(server_config, storage, clock, Box::new(fatal))?,
             Some(ensemble) => member(&ensemble, server_config, storage, clock, Box::new(fatal))?,
@@ -93,8 +96,10 @@ impl KeeperNode {
         }
         let background = Background::start("ottla-keeper-bg", clock, tasks).map_err(|e| StartError::system(&e))?;
         host.listen(socket).map_err(|e| StartError::system(&e))?;
+        host.note_snapshot_found();
+        let operator = Operator::start(&host, config.operator)?;
         tracing::info!("the keeper is ready after {} ms", began.elapsed().as_millis());
-        Ok(Self { host, address, background, lock: Some(lock) })
+        Ok(Self { host, address, operator, background, lock: Some(lock) })
     }
 
     /// Where clients connect.
@@ -110,6 +115,7 @@ impl KeeperNode {
 
     /// Ends all connections; what was decided is on disk when this returns.
     pub fn stop(&mut self) {
+        self.operator.stop();
         self.background.stop();
         self.host.stop();
         self.lock = None;
@@ -120,7 +126,9 @@ type Fatal = Box<dyn Fn(String) + Send + Sync>;
 
 /// A server alone, with what its directory holds.
 fn alone(config: ServerConfig, storage: KeeperStorage, clock: Clock, fatal: Fatal) -> Result<KeeperParts, StartError> {
+    let began_us = clock.mono_us();
     let restored = storage.restore().map_err(StartError::new)?;
+    let took_us = clock.mono_us().saturating_sub(began_us);
     tracing::info!(
         znodes = restored.database.tree().node_count(),
         snapshot = format_args!("{:#x}", restored.snapshot_zxid),
@@ -128,7 +136,9 @@ fn alone(config: ServerConfig, storage: KeeperStorage, clock: Clock, fatal: Fata
         "the keeper's tree is there"
     );
     let random = Random::new(crate::random_seed());
-    let server = KeeperServer::new(config, restored.database, random, clock.now());
+    let mut server = KeeperServer::new(config, restored.database, random, clock.now());
+    server.stats_mut().db_init_time.add(took_us);
+    server.stats_mut().startup_txns_loaded.add(restored.txns);
     Ok(KeeperParts {
         server: Server::Alone(Box::new(server)),
         journal: Journal::Alone(storage.log()),
@@ -177,7 +187,8 @@ fn member(
     };
     let mut first = Vec::new();
     let random = Random::new(crate::random_seed());
-    let server = EnsembleServer::new(config, restored, random, clock.now(), &mut first);
+    let mut server = EnsembleServer::new(config, restored, random, clock.now(), &mut first);
+    server.keeper_mut().set_quorum_status(Some(keeper_operator::quorum_status(quorum)));
     Ok(KeeperParts {
         server: Server::Member(Box::new(server)),
         journal: Journal::Member(Box::new(JournalWriter::new(&storage))),
@@ -209,6 +220,7 @@ fn sizes(host: Arc<KeeperHost>) -> Task {
             Ok((snapshots, logs)) => host.with_server(|server| server.set_dir_sizes(snapshots, logs)),
             Err(error) => tracing::warn!("{error}"),
         }
+        keeper_operator::note_descriptors(&host);
         false
     };
     Task { name: "keeper sizes", delay: Duration::ZERO, every: SIZES_EVERY, run: Box::new(run) }

@@ -3,6 +3,7 @@
 //! Everything below this crate is pure; here the clock is read, bytes move and threads run. Nothing here decides what an
 //! answer says.
 
+mod admin_server;
 mod background;
 mod broker_link;
 mod broker_metrics;
@@ -17,6 +18,7 @@ pub mod http;
 pub mod keeper_config;
 pub mod keeper_host;
 pub mod keeper_node;
+mod keeper_operator;
 mod keeper_quorum;
 pub mod listener;
 mod log_tasks;

@@ -5,11 +5,10 @@ use super::KeeperServer;
 use crate::acl::{self, AclList};
 use crate::auth;
 use crate::connection::Connection;
-use crate::database::Database;
 use crate::json::Json;
 use crate::metrics::{self, NamedSummary, Sources, Value};
 use crate::proto::perms;
-use crate::quorum_status::{QuorumStatus, Role};
+use crate::quorum_status::{QuorumStatus, Role, ZabState};
 use crate::stats::{Gauges, round4};
 use ottla_base::time::Now;
 use std::net::IpAddr;
@@ -301,15 +300,17 @@ impl KeeperServer {
         AdminAnswer::Restore
     }
 
-    /// The zxid that a restored tree gets: beyond all that the log has, so that nothing of it comes back at a start.
-    #[must_use]
-    pub fn restore_zxid(&self, restored: &Database) -> i64 {
-        restored.last_zxid().max(self.processor.last_zxid() + 1)
-    }
-
     /// What an ensemble tells of this server; `None` for a server alone.
     pub fn set_quorum_status(&mut self, status: Option<QuorumStatus>) {
         self.operator.quorum = status;
+    }
+
+    /// What this server does now; it is one of an ensemble.
+    pub fn set_quorum_role(&mut self, role: Role, zab_state: ZabState, leader_id: Option<i64>) {
+        let quorum = self.operator.quorum.get_or_insert_default();
+        quorum.role = role;
+        quorum.zab_state = zab_state;
+        quorum.leader_id = leader_id;
     }
 
     #[must_use]
@@ -320,6 +321,17 @@ impl KeeperServer {
     /// Descriptors of the process: open, and allowed.
     pub fn set_descriptors(&mut self, open: u64, allowed: u64) {
         self.operator.descriptors = (open, allowed);
+    }
+
+    /// So many transactions were made durable in one go; the sync took so long.
+    pub fn note_sync(&mut self, transactions: usize, took_us: u64) {
+        let threshold_ms = self.config.operator.fsync_warning_threshold_ms;
+        if took_us / 1_000 > threshold_ms {
+            self.stats.slow_fsyncs += 1;
+            tracing::warn!("syncing the transaction log took {} ms: the disk is slow or busy", took_us / 1_000);
+        }
+        self.stats.fsync_time.add(took_us);
+        self.stats.batch_size.add(transactions as u64);
     }
 
     /// A snapshot of this zxid is on disk; it took so long.

@@ -7,12 +7,19 @@ use crate::session_tracker::SessionTracker;
 use ottla_base::time::Now;
 
 impl KeeperServer {
-    /// Goes on from `db`, which is on disk as the newest snapshot under [`KeeperServer::restore_zxid`]. All connections
+    /// Gives a tree that comes from elsewhere a zxid beyond all that the log has, so that nothing of the log comes back
+    /// at a start.
+    pub fn prepare_restore(&self, db: &mut Database) {
+        db.last_zxid = db.last_zxid.max(self.processor.last_zxid() + 1);
+        db.snapshot_digest = None;
+        db.remove_orphans();
+    }
+
+    /// Goes on from `db`, which [`KeeperServer::prepare_restore`] was given and which is on disk now. All connections
     /// end, because what their clients know of is gone; sessions of the restored tree get their whole timeout. What was
     /// logged but not answered yet is part of the past that the snapshot replaces.
-    pub fn restore(&mut self, now: Now, mut db: Database, outputs: &mut Vec<Output>) {
-        let zxid = self.restore_zxid(&db);
-        db.last_zxid = zxid;
+    pub fn restore(&mut self, now: Now, db: Database, outputs: &mut Vec<Output>) {
+        let zxid = db.last_zxid;
         let mut open: Vec<ConnId> = self.conns.keys().copied().collect();
         open.sort_unstable();
         for conn in open {

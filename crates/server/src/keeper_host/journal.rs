@@ -35,7 +35,7 @@ pub(super) fn run(mut journal: Journal, queue: &Receiver<Work>, shared: &Arc<Sha
     while let Ok(first) = queue.recv() {
         let works = std::iter::once(first).chain(queue.try_iter());
         let done = match &mut journal {
-            Journal::Alone(log) => match write(log, works) {
+            Journal::Alone(log) => match write(log, works, shared) {
                 Ok(Some(zxid)) => {
                     shared.step(Input::Persisted { zxid });
                     Ok(())
@@ -52,12 +52,14 @@ pub(super) fn run(mut journal: Journal, queue: &Receiver<Work>, shared: &Arc<Sha
 }
 
 /// Writes all that waits; gives the last transaction that is durable now.
-fn write(log: &mut TxnLog, works: impl Iterator<Item = Work>) -> io::Result<Option<i64>> {
+fn write(log: &mut TxnLog, works: impl Iterator<Item = Work>, shared: &Shared) -> io::Result<Option<i64>> {
     let mut last = None;
+    let mut count = 0;
     for work in works {
         match work {
             Work::Append(batch) => {
                 log.append(&batch)?;
+                count += batch.len();
                 last = batch.last_zxid().or(last);
             }
             Work::Roll => log.roll()?,
@@ -66,7 +68,10 @@ fn write(log: &mut TxnLog, works: impl Iterator<Item = Work>) -> io::Result<Opti
         }
     }
     if last.is_some() {
+        let began_us = shared.clock.mono_us();
         log.sync()?;
+        let took_us = shared.clock.mono_us().saturating_sub(began_us);
+        shared.machine.lock().server.keeper_mut().note_sync(count, took_us);
     }
     Ok(last)
 }

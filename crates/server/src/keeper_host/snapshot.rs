@@ -31,13 +31,20 @@ pub(super) fn start(shared: &Arc<Shared>, zxid: i64) -> Option<Sender<Part>> {
     let shared = Arc::clone(shared);
     let generation = shared.generation.load(Ordering::Acquire);
     let thread = std::thread::Builder::new().name("ottla-keeper-snap".to_owned()).spawn(move || {
+        let began_us = shared.clock.mono_us();
         match write(&shared, zxid, generation, &queue) {
             Ok(None) => tracing::info!("gave up a snapshot: the tree was replaced"),
             Ok(Some(bytes)) => {
+                let now = shared.clock.now();
+                let took_us = now.mono_us.saturating_sub(began_us);
+                shared.machine.lock().server.keeper_mut().snapshot_written(now, zxid, took_us);
                 tracing::info!(zxid = format_args!("{zxid:#x}"), bytes, "wrote a snapshot of the keeper's tree")
             }
             // The log still has everything; the next snapshot may succeed.
-            Err(error) => tracing::error!(%error, "a snapshot of the keeper's tree failed"),
+            Err(error) => {
+                shared.machine.lock().server.keeper_mut().stats_mut().snapshot_errors += 1;
+                tracing::error!(%error, "a snapshot of the keeper's tree failed");
+            }
         }
     });
     match thread {

@@ -11,6 +11,7 @@ pub enum Kind {
     Counter,
     Gauge,
     Histogram,
+    Summary,
 }
 
 /// Collects samples; those of one name end up together, as the format wants them, in whatever order they come.
@@ -50,6 +51,16 @@ impl Exposition {
         line(out, name, "_count", labels, None, content.count as f64);
     }
 
+    /// Adds a summary: quantiles with their values, then sum and count.
+    pub fn summary(&mut self, name: &'static str, help: &'static str, quantiles: &[(&str, f64)], sum: f64, count: f64) {
+        let out = self.family(name, Kind::Summary, help);
+        for (quantile, value) in quantiles {
+            line(out, name, "", &[("quantile", quantile)], None, *value);
+        }
+        line(out, name, "_sum", &[], None, sum);
+        line(out, name, "_count", &[], None, count);
+    }
+
     /// The whole text.
     #[must_use]
     pub fn finish(self) -> String {
@@ -59,6 +70,7 @@ impl Exposition {
                 Kind::Counter => "counter",
                 Kind::Gauge => "gauge",
                 Kind::Histogram => "histogram",
+                Kind::Summary => "summary",
             };
             // Writing to a string can't fail.
             let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", family.help);
