@@ -1,6 +1,10 @@
 //! How a handler answers.
 
+use std::sync::Weak;
+
 use ottla_protocol::{ApiKey, EncodeError, Frame, Response};
+
+use crate::purgatory::DelayedOperation;
 
 /// What became of a request.
 #[derive(Debug)]
@@ -19,6 +23,9 @@ pub enum Reply {
 pub trait ReplySink: Send {
     /// Hands the whole answer over. The connection may be gone by then; the answer is dropped in that case.
     fn reply(self: Box<Self>, reply: Reply);
+
+    /// Names the operation that waits to make the answer: it is expired when the connection ends before.
+    fn set_operation(&self, _operation: Weak<dyn DelayedOperation>) {}
 }
 
 /// The right and the duty to answer one request later.
@@ -43,6 +50,11 @@ impl Responder {
 
     pub(crate) fn deliver(self, reply: Reply) {
         self.sink.reply(reply);
+    }
+
+    /// Names the operation that waits to make the answer: it is expired when the connection ends before.
+    pub(crate) fn set_operation(&self, operation: Weak<dyn DelayedOperation>) {
+        self.sink.set_operation(operation);
     }
 
     /// The version in which the answer will be encoded.

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ottla_base::time::Now;
 use ottla_broker::reply::{Reply, ReplySink};
 use ottla_broker::request::ConnectionInfo;
-use ottla_protocol::Frame;
-use tokio::sync::oneshot;
+use ottla_protocol::{ApiKey, Frame};
 
 use crate::buffers::FrameBudget;
 use crate::clock::Clock;
 use crate::frame_reader::{FrameError, FrameReader};
 use crate::frame_writer::FrameWriter;
+use crate::late_reply::{self, LateReply, Outcome};
 use crate::metrics::CoreMetrics;
 use crate::transport::Transport;
 
@@ -70,7 +70,7 @@ impl Activity {
         Arc::new(Self(AtomicU64::new(clock.mono_us() / 1_000)))
     }
 
-    fn mark(&self, mono_us: u64) {
+    pub(crate) fn mark(&self, mono_us: u64) {
         self.0.store(mono_us / 1_000, Ordering::Relaxed);
     }
 
@@ -81,16 +81,6 @@ impl Activity {
     /// Milliseconds of idleness at `now_ms`.
     pub(crate) fn idle_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// The way of a late answer to its connection.
-struct LateReply(oneshot::Sender<Reply>);
-
-impl ReplySink for LateReply {
-    fn reply(self: Box<Self>, reply: Reply) {
-        // The connection may be gone; nobody misses the answer then.
-        let _ = self.0.send(reply);
     }
 }
 
@@ -174,28 +164,41 @@ async fn answer<H: RequestHandler>(
     let mut late = None;
     let started = context.clock.now();
     context.activity.working();
-    let mut reply = context.handler.handle(started, frame, info, &mut || {
-        let (sender, receiver) = oneshot::channel();
-        late = Some(receiver);
-        Box::new(LateReply(sender))
-    });
-    let mut handled_us = context.clock.mono_us();
+    let mut make_sink = || {
+        let (waiting, sink) = LateReply::new(context.clock, &context.activity);
+        late = Some(waiting);
+        sink
+    };
+    let reply = late_reply::answering_directly(|| context.handler.handle(started, frame, info, &mut make_sink));
+    let handled_us = context.clock.mono_us();
     metrics.local_us.add(handled_us - started.mono_us);
-    if let Reply::Later = reply {
-        // While we wait: earlier answers go out, and the buffer serves others.
-        writer.flush(transport).await?;
-        reader.release();
-        reply = match late {
-            Some(receiver) => receiver.await.unwrap_or_else(|_| Reply::Close("the request was given up".to_owned())),
-            None => Reply::Close("the handler promised an answer and took no way to give it".to_owned()),
-        };
-        let replied_us = context.clock.mono_us();
-        metrics.remote_us.add(replied_us - handled_us);
-        handled_us = replied_us;
-    }
-    context.activity.mark(handled_us);
+    let (reply, sent) = match (reply, late) {
+        (Reply::Later, Some(late)) => {
+            // While we wait: earlier answers go out, and the buffer serves others.
+            writer.flush(transport).await?;
+            reader.release();
+            // Nobody else is told anything by a fetch, so one whose client has gone can be given up.
+            let watch_peer = api_key == ApiKey::Fetch.code();
+            let outcome = late.wait(transport, reader.has_next(), watch_peer).await;
+            let replied_us = outcome.sent_at_us().unwrap_or_else(|| context.clock.mono_us());
+            metrics.remote_us.add(replied_us.saturating_sub(handled_us));
+            match outcome {
+                Outcome::Reply { reply, sent } => (reply, sent),
+                Outcome::Sent { bytes, at_us } => {
+                    metrics.answered(started.mono_us, at_us, request_bytes, bytes);
+                    return Ok(());
+                }
+                Outcome::ClosedByPeer => return Err(Ended::ByPeer),
+            }
+        }
+        (Reply::Later, None) => {
+            (Reply::Close("the handler promised an answer and took no way to give it".to_owned()), 0)
+        }
+        (reply, _) => (reply, 0),
+    };
+    context.activity.mark(context.clock.mono_us());
     let response_bytes = match reply {
-        Reply::Now(frame) => send(transport, writer, reader, frame).await?,
+        Reply::Now(frame) => sent + send(transport, writer, reader, frame).await?,
         Reply::None => 0,
         Reply::Later => return Err(Ended::Refused("a late answer was not an answer".to_owned())),
         Reply::Close(why) => {
@@ -205,9 +208,7 @@ async fn answer<H: RequestHandler>(
     };
     let done_us = context.clock.mono_us();
     context.activity.mark(done_us);
-    metrics.total.record(done_us - started.mono_us);
-    metrics.request_bytes.add(request_bytes as u64);
-    metrics.response_bytes.add(response_bytes as u64);
+    metrics.answered(started.mono_us, done_us, request_bytes, response_bytes);
     Ok(())
 }
 

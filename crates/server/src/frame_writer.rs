@@ -4,10 +4,8 @@ use std::io;
 
 use ottla_protocol::{Frame, Segment};
 
-use crate::transport::Transport;
+use crate::transport::{self, Transport};
 
-/// Answers up to this long are gathered with their neighbours; copying them is cheaper than another call.
-const SMALL: usize = 8 << 10;
 /// Gathered bytes that go out even when more answers follow at once.
 const GATHERED: usize = 64 << 10;
 
@@ -19,22 +17,20 @@ pub(crate) struct FrameWriter {
 
 impl FrameWriter {
     /// Sends an answer, or keeps it for [`Self::flush`] when it is small; gives its length in bytes.
-    pub(crate) async fn write(&mut self, transport: &Transport, frame: Frame) -> io::Result<usize> {
+    pub(crate) async fn write(&mut self, transport: &Transport, mut frame: Frame) -> io::Result<usize> {
         let len = frame.len();
-        let mut segments = frame.segments;
-        let only_bytes = segments.iter().all(|segment| matches!(segment, Segment::Bytes(_)));
-        if only_bytes && self.gathered.is_empty() && segments.len() == 1 {
-            if let Some(Segment::Bytes(bytes)) = segments.pop() {
+        if self.gathered.is_empty() && matches!(frame.segments[..], [Segment::Bytes(_)]) {
+            if let Some(Segment::Bytes(bytes)) = frame.segments.pop() {
                 self.gathered = bytes;
             }
-        } else if only_bytes && len <= SMALL {
-            for segment in &segments {
-                if let Segment::Bytes(bytes) = segment {
-                    self.gathered.extend_from_slice(bytes);
-                }
+        } else if let Some(bytes) = transport::small_bytes(&frame) {
+            if self.gathered.is_empty() {
+                self.gathered = bytes;
+            } else {
+                self.gathered.extend_from_slice(&bytes);
             }
         } else {
-            self.send(transport, &segments).await?;
+            self.send(transport, &frame.segments).await?;
             return Ok(len);
         }
         if self.gathered.len() >= GATHERED {

@@ -20,6 +20,7 @@ pub mod keeper_host;
 pub mod keeper_node;
 mod keeper_operator;
 mod keeper_quorum;
+mod late_reply;
 pub mod listener;
 mod log_tasks;
 pub mod logging;

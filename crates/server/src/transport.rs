@@ -8,27 +8,44 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 use ottla_base::disk::{DiskFile, FileSlice};
+use ottla_protocol::{Frame, Segment};
 use rustix::io::{Errno, ReadWriteFlags};
-use rustix::net::{SendAncillaryBuffer, SendFlags};
-use tokio::io::{AsyncReadExt, Interest};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Most pieces of one `sendmsg`; more go out in several.
 const PIECES: usize = 64;
 /// Bytes of a file that are probed, warmed and sent at a time: bounds how long one connection holds its thread.
 const FILE_CHUNK: usize = 1 << 20;
+/// Answers up to this many bytes are put together and sent by one call: below, copying is cheaper than `sendfile` and the
+/// look into the page cache before it.
+const SMALL_ANSWER: usize = 16 << 10;
 /// Buffer for reading where `sendfile` can't be used.
 const COPY_CHUNK: usize = 64 << 10;
 
 /// A connected socket.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
 }
 
 impl Transport {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream }
+        Self { stream: Arc::new(stream) }
+    }
+
+    /// For those who wait for the socket, or send without waiting for it.
+    pub(crate) fn stream(&self) -> &Arc<TcpStream> {
+        &self.stream
+    }
+
+    /// Looks whether something has arrived: 0 at the end of the stream, `WouldBlock` when nothing has.
+    pub(crate) fn peek(&self) -> io::Result<usize> {
+        self.stream.try_io(Interest::READABLE, || {
+            let (count, _) = rustix::net::recv(&*self.stream, &mut [0_u8; 1], RecvFlags::PEEK)?;
+            Ok(count)
+        })
     }
 
     /// Waits until there is something to read, holding no buffer meanwhile.
@@ -39,7 +56,13 @@ impl Transport {
     /// Appends at most `limit` received bytes to `buffer`, which must have room for them; 0 at the end of the stream.
     pub(crate) async fn read(&mut self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
         debug_assert!(buffer.capacity() - buffer.len() >= limit && limit > 0);
-        self.stream.read_buf(&mut buffer.limit(limit)).await
+        loop {
+            self.stream.readable().await?;
+            match self.stream.try_read_buf(&mut buffer.limit(limit)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
     }
 
     /// Writes all of `pieces`, none of them empty, in order. With `more`, something follows at once, and the kernel may wait for it to fill
@@ -62,7 +85,7 @@ impl Transport {
                     }
                     slices[0] = IoSlice::new(&batch[0][offset..]);
                     let sent = rustix::net::sendmsg(
-                        &self.stream,
+                        &*self.stream,
                         &slices[..batch.len()],
                         &mut SendAncillaryBuffer::default(),
                         flags,
@@ -101,7 +124,7 @@ impl Transport {
                     .async_io(Interest::WRITABLE, || {
                         let Some(fd) = slice.file.fd() else { return Ok(0) };
                         let mut at = position;
-                        Ok(rustix::fs::sendfile(&self.stream, fd, Some(&mut at), (chunk_end - position) as usize)?)
+                        Ok(rustix::fs::sendfile(&*self.stream, fd, Some(&mut at), (chunk_end - position) as usize)?)
                     })
                     .await?;
                 if sent == 0 {
@@ -126,6 +149,41 @@ impl Transport {
         }
         Ok(())
     }
+}
+
+/// A small answer in one piece; `None` when it is not small, or a part of it would have to come from the disk.
+pub(crate) fn small_bytes(frame: &Frame) -> Option<Vec<u8>> {
+    let len = frame.len();
+    if len > SMALL_ANSWER {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(len);
+    for segment in &frame.segments {
+        match segment {
+            Segment::Bytes(part) => bytes.extend_from_slice(part),
+            Segment::File(slice) => read_cached(slice, &mut bytes)?,
+        }
+    }
+    Some(bytes)
+}
+
+/// Appends a piece of a file; `None` when that would wait for the disk, or the file is shorter.
+fn read_cached(slice: &FileSlice, bytes: &mut Vec<u8>) -> Option<()> {
+    let start = bytes.len();
+    bytes.resize(start + slice.len, 0);
+    let piece = &mut bytes[start..];
+    let read = match slice.file.fd() {
+        Some(fd) => {
+            rustix::io::preadv2(fd, &mut [IoSliceMut::new(piece)], slice.position, ReadWriteFlags::NOWAIT).ok()?
+        }
+        None => slice.file.read_at(piece, slice.position).ok()?,
+    };
+    (read == slice.len).then_some(())
+}
+
+/// Sends what the network takes at once; gives how much.
+pub(crate) fn send_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.try_io(Interest::WRITABLE, || Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?))
 }
 
 /// Has a thread read what is not in the page cache, so that `sendfile` doesn't hold up this core's other connections.

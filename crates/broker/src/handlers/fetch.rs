@@ -5,7 +5,7 @@
 //! `max_wait_ms` have passed, or a partition has an error. A follower's request also says how far it is.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ottla_base::ids::Uuid;
 use ottla_base::limits;
@@ -313,6 +313,10 @@ impl DelayedFetch {
         let epoch = fetch.session.state.lock().epoch;
         let waiting = Waiting { responder: context.responder(), epoch, counted: BTreeMap::new(), bytes: 0 };
         let delayed = Arc::new(Self { fetch, timer: TimerSlot::default(), waiting: Mutex::new(Some(waiting)) });
+        if let Some(waiting) = &*delayed.waiting.lock() {
+            let operation: Weak<dyn DelayedOperation> = Arc::downgrade(&delayed) as _;
+            waiting.responder.set_operation(operation);
+        }
         delayed.fetch.session.set_waiting(Some(delayed.clone()));
         // What happened between the first look and now has told nobody.
         if !delayed.look_again() {

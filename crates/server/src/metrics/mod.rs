@@ -48,6 +48,15 @@ pub struct RequestMetrics {
     pub response_bytes: Counter,
 }
 
+impl RequestMetrics {
+    /// A request of so many bytes was answered by so many. Times in microseconds of the monotonic clock.
+    pub(crate) fn answered(&self, started_us: u64, done_us: u64, request_bytes: usize, response_bytes: usize) {
+        self.total.record(done_us.saturating_sub(started_us));
+        self.request_bytes.add(request_bytes as u64);
+        self.response_bytes.add(response_bytes as u64);
+    }
+}
+
 /// What one network thread counts.
 #[derive(Debug)]
 pub struct CoreMetrics {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use ottla_base::disk::{Disk, FileSlice, OpenMode};
 use ottla_base::sim_disk::SimDisk;
 use ottla_base::time::Now;
+use ottla_broker::purgatory::DelayedOperation;
 use ottla_broker::reply::{Reply, ReplySink};
 use ottla_protocol::{Frame, Segment};
 
@@ -16,10 +17,22 @@ use crate::real_disk::RealDisk;
 use crate::scratch::Scratch;
 
 /// Answers by the request's first byte: `e`cho, `l`ate echo after 30 ms, `n`o answer, `c`lose, `g`ive up, a piece of a
-/// `f`ile.
+/// `f`ile; what begins like a Fetch waits until another connection says `w`ake.
 #[derive(Default)]
 struct Echo {
     file: Mutex<Option<FileSlice>>,
+    waiting: Mutex<Vec<(Box<dyn ReplySink>, Frame)>>,
+    /// Requests that wait, and are given up when their client goes.
+    abandoned: Arc<Abandoned>,
+}
+
+#[derive(Debug, Default)]
+struct Abandoned(AtomicU64);
+
+impl DelayedOperation for Abandoned {
+    fn expire(self: Arc<Self>, _now: Now) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 fn frame_of(body: &[u8]) -> Frame {
@@ -45,6 +58,19 @@ impl RequestHandler for Echo {
                     sink.reply(Reply::Now(answer));
                 });
                 Reply::Later
+            }
+            Some(0) => {
+                let sink = sink();
+                let abandoned = Arc::downgrade(&self.abandoned);
+                sink.set_operation(abandoned);
+                self.waiting.lock().push((sink, frame_of(frame)));
+                Reply::Later
+            }
+            Some(b'w') => {
+                for (sink, answer) in self.waiting.lock().drain(..) {
+                    sink.reply(Reply::Now(answer));
+                }
+                Reply::Now(frame_of(frame))
             }
             Some(b'n') => Reply::None,
             Some(b'g') => {
@@ -300,6 +326,86 @@ fn connections_are_bounded_in_all_and_per_address() {
     assert_eq!(server.server.connection_count(), 1);
     drop(first);
     assert_eq!(read_frame(&mut second), b"e waits");
+}
+
+/// A request that begins like Fetch (API key 1).
+fn waiting_request(i: usize, len: usize) -> Vec<u8> {
+    let mut body = vec![0, 1, i as u8];
+    body.resize(len.max(3), b'x');
+    body
+}
+
+#[test]
+fn those_who_wait_are_answered_by_another_ones_request() {
+    let server = start(SocketServerConfig::default());
+    let mut waker = server.connect();
+    let mut clients: Vec<_> = (0..9).map(|_| server.connect()).collect();
+    for round in 0..20 {
+        // Some pipeline the next request behind the one that waits, some answers are too large to be sent directly.
+        let requests: Vec<_> = (0..clients.len()).map(|i| waiting_request(i, (i % 3) * 9_000 + round)).collect();
+        for (i, (client, request)) in clients.iter_mut().zip(&requests).enumerate() {
+            client.write_all(&framed(request)).expect("writes");
+            if i % 2 == 1 {
+                client.write_all(&framed(b"e next")).expect("writes");
+            }
+        }
+        server.wait("all wait", |s| s.handler.waiting.lock().len() == requests.len());
+        waker.write_all(&framed(b"wake")).expect("writes");
+        assert_eq!(read_frame(&mut waker), b"wake");
+        for (i, (client, request)) in clients.iter_mut().zip(&requests).enumerate() {
+            assert_eq!(&read_frame(client), request, "round {round}, client {i}");
+            if i % 2 == 1 {
+                assert_eq!(read_frame(client), b"e next");
+            }
+        }
+    }
+    assert_eq!(server.handler.abandoned.0.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_direct_answers_loses_nothing() {
+    let server = start(SocketServerConfig::default());
+    let (mut waker, mut client) = (server.connect(), server.connect());
+    let count = 800;
+    let mut writer = client.try_clone().expect("clones");
+    let writing = std::thread::spawn(move || {
+        // More than any socket buffer holds, each answer small enough to be sent directly.
+        for i in 0..count {
+            writer.write_all(&framed(&waiting_request(i, 15_000))).expect("writes");
+        }
+    });
+    let mut wake = || {
+        waker.write_all(&framed(b"wake")).expect("writes");
+        assert_eq!(read_frame(&mut waker), b"wake");
+    };
+    for _ in 0..2_000 {
+        wake();
+    }
+    let reading = std::thread::spawn(move || {
+        for i in 0..count {
+            assert_eq!(read_frame(&mut client), waiting_request(i, 15_000), "{i}");
+        }
+    });
+    let end = Instant::now() + Duration::from_secs(30);
+    while !reading.is_finished() && Instant::now() < end {
+        wake();
+    }
+    assert!(reading.is_finished(), "answers are missing");
+    reading.join().expect("all came");
+    writing.join().expect("all was asked");
+}
+
+#[test]
+fn a_waiting_fetch_is_given_up_when_its_client_goes() {
+    let server = start(SocketServerConfig::default());
+    for gone in 1..4 {
+        let mut client = server.connect();
+        client.write_all(&framed(&waiting_request(0, 20))).expect("writes");
+        server.wait("it waits", |s| s.handler.waiting.lock().len() == gone);
+        drop(client);
+        server.wait("it is given up", |s| s.handler.abandoned.0.load(Ordering::Relaxed) == gone as u64);
+        server.wait("the connection ends", |s| s.server.connection_count() == 0);
+    }
 }
 
 #[test]
