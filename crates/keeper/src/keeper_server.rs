@@ -333,7 +333,8 @@ impl KeeperServer {
     /// Drops what is known of a connection; its session lives on.
     fn forget(&mut self, conn: ConnId) {
         let Some(connection) = self.conns.remove(&conn) else { return };
-        self.stats.connection_drops += 1;
+        // Neither a four-letter word nor a probe of the port is a client that was lost.
+        self.stats.connection_drops += u64::from(connection.initialized);
         self.operator.large_bytes -= connection.large;
         self.in_flight -= connection.queue.len();
         self.watches.remove_conn(conn);

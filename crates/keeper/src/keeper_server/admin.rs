@@ -13,7 +13,11 @@ use crate::stats::{Gauges, round4};
 use ottla_base::time::Now;
 use std::net::IpAddr;
 
+#[cfg(test)]
+mod tests;
 mod views;
+
+pub(super) use views::bracketed;
 
 /// Names of a command, the first one being shown, and whether it is asked for by POST.
 struct Command {
@@ -21,6 +25,14 @@ struct Command {
     post: bool,
     /// Asks for an identity that has all permissions on the root.
     restricted: bool,
+}
+
+impl Command {
+    /// Is answered by a server, too, that looks for its ensemble.
+    fn any_time(&self) -> bool {
+        let all = ["environment", "get_trace_mask", "set_trace_mask", "monitor", "system_properties", "zabstate"];
+        all.contains(&self.names[0])
+    }
 }
 
 const fn command(names: &'static [&'static str]) -> Command {
@@ -166,6 +178,9 @@ impl KeeperServer {
             // With 200, as ZooKeeper says it.
             return refusal(request.name, 200, &format!("Unknown command: {}", request.name));
         };
+        if !self.is_serving() && !command.any_time() {
+            return refusal(request.name, 200, "This ZooKeeper instance is not currently serving requests");
+        }
         if command.restricted
             && let Err((status, why)) = self.authorize(request)
         {

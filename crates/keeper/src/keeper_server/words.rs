@@ -1,11 +1,16 @@
 //! The four-letter words (`server/command`): four bytes instead of a connect frame, answered in text, then closed.
 
 use super::KeeperServer;
+use super::admin::bracketed;
+use crate::config::Role;
 use crate::connection::Connection;
 use crate::metrics;
+use crate::quorum_status::QuorumStatus;
 use crate::stats::java_double;
 use crate::watch_manager::ConnId;
+use ottla_base::limits::KEEPER_HANDSHAKE_MS;
 use ottla_base::time::Now;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -14,9 +19,12 @@ const WORDS: [&[u8; 4]; 18] = [
     b"srvr", b"stat", b"stmk", b"wchc", b"wchp", b"wchs",
 ];
 /// Answered also by a server of an ensemble that is not serving.
-const ALWAYS: [&[u8; 4]; 4] = [b"envi", b"gtmk", b"ruok", b"stmk"];
+const ALWAYS: [&[u8; 4]; 5] = [b"envi", b"gtmk", b"isro", b"ruok", b"stmk"];
 /// What such a server says to the others.
 const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
+
+/// Connections that would expire within so many milliseconds are told together, as ZooKeeper keeps them.
+const EXPIRY_SET_MS: u64 = 10_000;
 
 /// True when the bytes are a word rather than a length.
 pub(super) fn is_known(word: [u8; 4]) -> bool {
@@ -35,6 +43,7 @@ impl KeeperServer {
         } else {
             format!("{name} is not executed because it is not in the whitelist.\n")
         };
+        self.stats.packets_sent += 1;
         if let Some(connection) = self.conns.get_mut(&conn) {
             connection.output.extend_from_slice(text.as_bytes());
             connection.closing = true;
@@ -48,7 +57,7 @@ impl KeeperServer {
         // Writing to a string never fails.
         let _ = match word {
             "ruok" => write!(out, "imok"),
-            "isro" => write!(out, "rw"),
+            "isro" => write!(out, "{}", if self.is_serving() { "rw" } else { "null" }),
             "gtmk" => write!(out, "{}", self.operator.trace_mask),
             "stmk" => {
                 let mask = rest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes));
@@ -147,7 +156,8 @@ impl KeeperServer {
         writeln!(out, "minSessionTimeout={}", config.min_session_timeout_ms)?;
         writeln!(out, "maxSessionTimeout={}", config.max_session_timeout_ms)?;
         writeln!(out, "clientPortListenBacklog={}", info.client_port_listen_backlog)?;
-        writeln!(out, "serverId={}", info.server_id)
+        writeln!(out, "serverId={}", info.server_id)?;
+        self.operator.quorum.as_ref().map_or(Ok(()), |quorum| write_quorum_conf(quorum, out))
     }
 
     fn write_connections(&self, asking: ConnId, out: &mut String) -> std::fmt::Result {
@@ -183,10 +193,18 @@ impl KeeperServer {
         }
         writeln!(out, "Connections dump:")?;
         let connections = self.connections_in_order();
-        writeln!(out, "Connections Sets ({0})/({0}):", connections.len())?;
-        for c in connections {
-            writeln!(out, "1 expire at {}:", date(now.mono_ms() + u64::from(c.timeout_ms)))?;
-            writeln!(out, "\tip: {} sessionId: 0x{:x}", java_address(c.peer), c.session_id)?;
+        let mut sets: BTreeMap<u64, Vec<&Connection>> = BTreeMap::new();
+        for &c in &connections {
+            let timeout_ms = if c.initialized { u64::from(c.timeout_ms) } else { KEEPER_HANDSHAKE_MS };
+            let at = (now.mono_ms() + timeout_ms) / EXPIRY_SET_MS * EXPIRY_SET_MS + EXPIRY_SET_MS;
+            sets.entry(at).or_default().push(c);
+        }
+        writeln!(out, "Connections Sets ({})/({}):", sets.len(), connections.len())?;
+        for (at, set) in sets {
+            writeln!(out, "{} expire at {}:", set.len(), date(at))?;
+            for c in set {
+                writeln!(out, "\tip: {} sessionId: 0x{:x}", java_address(c.peer), c.session_id)?;
+            }
         }
         Ok(())
     }
@@ -210,6 +228,31 @@ impl KeeperServer {
         out.push('\n');
         Ok(())
     }
+}
+
+/// What `conf` tells of an ensemble.
+fn write_quorum_conf(quorum: &QuorumStatus, out: &mut String) -> std::fmt::Result {
+    let mine = quorum.servers.get(&quorum.my_id);
+    let address = mine.and_then(|server| server.addresses.first());
+    let observes = mine.is_some_and(|server| server.role == Role::Observer);
+    writeln!(out, "initLimit={}\nsyncLimit={}\nelectionAlg=3", quorum.init_limit, quorum.sync_limit)?;
+    writeln!(out, "electionPort={}", address.map_or(-1, |a| i32::from(a.election_port)))?;
+    writeln!(out, "quorumPort={}", address.map_or(-1, |a| i32::from(a.quorum_port)))?;
+    writeln!(out, "peerType={}\nmembership: ", u8::from(observes))?;
+    for (sid, server) in &quorum.servers {
+        let role = if server.role == Role::Observer { "observer" } else { "participant" };
+        write!(out, "server.{sid}=")?;
+        for (index, a) in server.addresses.iter().enumerate() {
+            let bar = if index == 0 { "" } else { "|" };
+            write!(out, "{bar}{}:{}:{}", bracketed(&a.host), a.quorum_port, a.election_port)?;
+        }
+        write!(out, ":{role}")?;
+        if let Some((host, port)) = &server.client {
+            write!(out, ";{}:{port}", bracketed(host.as_deref().unwrap_or("0.0.0.0")))?;
+        }
+        out.push('\n');
+    }
+    write!(out, "version={:x}", quorum.config_version)
 }
 
 /// A connection as `stat` (brief) and `cons` show it.

@@ -281,7 +281,7 @@ fn addresses(server: &ServerSpec, election: bool) -> Vec<String> {
     server.addresses.iter().map(|a| format!("{}:{}", bracketed(&a.host), port(a))).collect()
 }
 
-fn bracketed(host: &str) -> String {
+pub(in crate::keeper_server) fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
