@@ -86,13 +86,15 @@ impl Database {
         self.last_zxid
     }
 
-    /// The tree may be ahead of its number, by transactions that are still to come, until [`Self::trust_digests`].
+    /// The tree may be ahead of its number, by nobody knows how many transactions, all of this epoch.
     pub(crate) fn doubt_digests(&mut self) {
-        self.snapshot_digest = Some(ZxidDigest { zxid: i64::MAX, version: 0, digest: 0 });
+        self.snapshot_digest =
+            Some(ZxidDigest { zxid: self.last_zxid | 0xffff_ffff, version: DIGEST_VERSION, digest: 0 });
     }
 
+    /// All that the tree was ahead by has come.
     pub(crate) fn trust_digests(&mut self) {
-        self.snapshot_digest = self.snapshot_digest.take().filter(|digest| digest.zxid != i64::MAX);
+        self.snapshot_digest = None;
     }
 
     /// How often a transaction's digest was not the tree's.

@@ -103,7 +103,9 @@ impl SnapshotWriter {
         "/".write(out);
         self.seal(&mut sealed, out);
         let last = db.last_zxid();
-        ZxidDigest { zxid: last, version: DIGEST_VERSION, digest: db.tree.digest() }.write(out);
+        // A tree that came from elsewhere, and is ahead of its number, is not comparable here either.
+        let now = ZxidDigest { zxid: last, version: DIGEST_VERSION, digest: db.tree.digest() };
+        db.snapshot_digest.unwrap_or(now).write(out);
         self.seal(&mut sealed, out);
         last.write(out);
         self.seal(&mut sealed, out);

@@ -133,10 +133,20 @@ impl KeeperStorage {
     /// The newest snapshot that is whole, and the log behind it. A torn end of the log is cut off; what is left is on
     /// disk before anybody sees it. An empty directory gets a first snapshot.
     pub fn restore(&self) -> Result<Restored, StorageError> {
-        self.restore_with(|_, _| ())
+        let mut restored = self.restore_with(|_, _| ())?;
+        if let Some(promised) = restored.database.snapshot_digest.take() {
+            tracing::warn!(
+                "the log ends at {:#x}, before {:#x} where the snapshot {:#x} was finished",
+                restored.database.last_zxid(),
+                promised.zxid,
+                restored.snapshot_zxid
+            );
+        }
+        Ok(restored)
     }
 
-    /// As [`Self::restore`]; `each` sees the replayed transactions (zxid and bytes).
+    /// As [`Self::restore`]; `each` sees the replayed transactions (zxid and bytes). The tree may be ahead of the log: a
+    /// server of an ensemble applies what a quorum has, its own log may be later.
     fn restore_with(&self, mut each: impl FnMut(i64, &[u8])) -> Result<Restored, StorageError> {
         self.remove_unfinished()?;
         self.finish_install()?;
@@ -164,13 +174,6 @@ impl KeeperStorage {
         })
         .map_err(|error| failed(&self.log_dir, error))?;
         self.settle_log(summary.torn.as_ref())?;
-        if let Some(promised) = database.snapshot_digest.take() {
-            tracing::warn!(
-                "the log ends at {:#x}, before {:#x} where the snapshot {snapshot_zxid:#x} was finished",
-                summary.last_zxid,
-                promised.zxid
-            );
-        }
         database.remove_orphans();
         database.replayed_txns = summary.txns;
         if snapshot_zxid == -1 {

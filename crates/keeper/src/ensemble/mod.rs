@@ -22,6 +22,8 @@
 mod journal_writer;
 mod quorum_connections;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use journal_writer::{JournalWriter, Written};
 pub use server::EnsembleServer;

@@ -87,6 +87,11 @@ impl QuorumConnections {
         }
     }
 
+    /// Has it said no more than who it is?
+    pub fn is_brief(&self, conn: ConnId) -> bool {
+        self.conns.get(&conn).is_none_or(|connection| connection.unread.len() <= QUORUM_INTRODUCTION_BYTES)
+    }
+
     /// The next thing that is whole.
     pub fn next(&mut self, conn: ConnId, extended_types: bool) -> Result<Option<Arrived>, Unreadable> {
         let Some(connection) = self.conns.get_mut(&conn) else { return Ok(None) };

@@ -23,6 +23,10 @@ pub struct EnsembleServer {
     zab: ZabPeer,
     election: ElectionConnections,
     quorum: QuorumConnections,
+    /// Learners that came while this server looks for a leader, as it may be about to lead, and until when they wait.
+    early: Vec<(ConnId, u64)>,
+    /// What they have said is to be read now.
+    unread: Vec<ConnId>,
     /// As Zab last told it.
     role: ServerState,
     extended_types: bool,
@@ -59,6 +63,8 @@ impl EnsembleServer {
             zab,
             election: ElectionConnections::new(config.election.clone()),
             quorum: QuorumConnections::default(),
+            early: Vec::new(),
+            unread: Vec::new(),
             role: ServerState::Looking,
             extended_types,
             applied,
@@ -89,6 +95,9 @@ impl EnsembleServer {
             Input::Tick => {
                 self.keeper.take(now, keeper_server::Input::Tick, &mut self.client_out);
                 self.wants.push_back(zab::Input::Tick);
+                let late: Vec<ConnId> =
+                    self.early.iter().filter(|(_, until)| now.mono_ms() >= *until).map(|(conn, _)| *conn).collect();
+                self.close_early(|conn| late.contains(&conn));
             }
         }
         self.settle(now, out);
@@ -111,6 +120,9 @@ impl EnsembleServer {
                 tracing::warn!("too many connections on the quorum port");
                 self.quorum_out.push(QuorumOutput::Close { conn });
             }
+            QuorumInput::Accepted { conn } if self.role == ServerState::Looking => {
+                self.early.push((conn, now.mono_ms() + self.config.zab.tick_time_ms));
+            }
             QuorumInput::Accepted { conn } => self.wants.push_back(zab::Input::Accepted { conn }),
             QuorumInput::Connected { conn, leader } => {
                 self.quorum.add(conn, true);
@@ -119,7 +131,11 @@ impl EnsembleServer {
             QuorumInput::ConnectFailed { leader } => self.wants.push_back(zab::Input::ConnectFailed { leader }),
             QuorumInput::Received { conn, bytes } => {
                 self.quorum.receive(conn, bytes);
-                self.read_quorum(now, conn, out);
+                if !self.early.iter().any(|(early, _)| *early == conn) {
+                    self.read_quorum(now, conn, out);
+                } else if !self.quorum.is_brief(conn) {
+                    self.close_early(|early| early == conn);
+                }
             }
             QuorumInput::SnapshotStep { conn } => {
                 self.quorum.snapshot_step(conn, self.keeper.db(), &mut self.quorum_out);
@@ -128,7 +144,18 @@ impl EnsembleServer {
         }
     }
 
+    /// Turns learners away that came early.
+    fn close_early(&mut self, which: impl Fn(ConnId) -> bool) {
+        let (closed, kept) = std::mem::take(&mut self.early).into_iter().partition(|(conn, _)| which(*conn));
+        self.early = kept;
+        let closed: Vec<(ConnId, u64)> = closed;
+        for (conn, _) in closed {
+            self.quorum.close(conn, &mut self.quorum_out);
+        }
+    }
+
     fn disconnected(&mut self, conn: ConnId) {
+        self.early.retain(|(early, _)| *early != conn);
         if self.quorum.contains(conn) {
             self.quorum.remove(conn);
             self.wants.push_back(zab::Input::Disconnected { conn });
@@ -185,6 +212,9 @@ impl EnsembleServer {
     /// Does all that follows, and gives out what is for the host.
     fn settle(&mut self, now: Now, out: &mut Vec<Output>) {
         self.pump(now, out);
+        while let Some(conn) = self.unread.pop() {
+            self.read_quorum(now, conn, out);
+        }
         self.keeper.flush(&mut self.client_out);
         self.flush_appends(out);
         self.flush_clients(out);
@@ -348,6 +378,16 @@ impl EnsembleServer {
         self.keeper.stop_serving(&mut self.client_out);
         self.flush_clients(out);
         out.push(Output::RoleChanged(state));
+        match state {
+            ServerState::Looking => {}
+            ServerState::Leading => {
+                for (conn, _) in std::mem::take(&mut self.early) {
+                    self.wants.push_back(zab::Input::Accepted { conn });
+                    self.unread.push(conn);
+                }
+            }
+            ServerState::Following | ServerState::Observing => self.close_early(|_| true),
+        }
     }
 
     fn serve(&mut self, now: Now, epoch: i64, zxid: i64, out: &mut Vec<Output>) {
@@ -365,7 +405,8 @@ impl EnsembleServer {
     /// When [`Input::Tick`] is next needed, in milliseconds of the clock that never goes back.
     #[must_use]
     pub fn next_wakeup_ms(&self) -> u64 {
-        self.zab.next_wakeup_ms().min(self.keeper.next_tick_ms())
+        let early = self.early.iter().map(|(_, until)| *until).min().unwrap_or(u64::MAX);
+        self.zab.next_wakeup_ms().min(self.keeper.next_tick_ms()).min(early)
     }
 
     /// What its clients are served by: for words, metrics and the admin server.

@@ -118,7 +118,7 @@ impl KeeperStorage {
 
     /// Reads the tree again, after a truncation to `zxid`.
     pub(crate) fn reload(&self, zxid: i64) -> Result<Box<Database>, StorageError> {
-        let database = self.restore()?.database;
+        let database = self.restore_with(|_, _| ())?.database;
         if database.last_zxid() > zxid {
             return Err(StorageError::Unusable(format!(
                 "{}: truncated to {zxid:#x}, but there is {:#x}",

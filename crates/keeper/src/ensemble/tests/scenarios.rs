@@ -1,0 +1,273 @@
+//! Named situations.
+
+use super::world::{Client, World};
+use crate::proto::{CreateRequest, ErrorCode, OPEN_ACL, OpCode, PathRequest, PathWatchRequest, SetDataRequest};
+use crate::zab::ConnId;
+use crate::zab::messages::ServerState;
+
+fn create(world: &mut World, conn: ConnId, path: &str, flags: i32) -> Option<i32> {
+    let request = CreateRequest { path, data: Some(b"v"), acl: vec![OPEN_ACL], flags };
+    world.ask(conn, OpCode::Create, &request).map(|(header, _)| header.err)
+}
+
+fn exists(world: &mut World, conn: ConnId, path: &str) -> Option<bool> {
+    let request = PathWatchRequest { path, watch: false };
+    world.ask(conn, OpCode::GetData, &request).map(|(header, _)| header.err == 0)
+}
+
+#[test]
+fn changes_are_seen_everywhere() {
+    let mut world = World::new(1, 3, 1);
+    world.start_all();
+    let leader = world.settle();
+    assert_eq!(world.server(leader).leader_sid(), Some(leader as i64 + 1));
+    let clients: Vec<ConnId> = (0..4).map(|node| world.client(node)).collect();
+    for (i, &conn) in clients.iter().enumerate() {
+        assert_eq!(world.clients[&conn].session as u64 >> 56, i as u64 + 1);
+        assert_eq!(create(&mut world, conn, &format!("/n{i}"), 0), Some(0));
+        assert_eq!(create(&mut world, conn, &format!("/n{i}"), 0), Some(ErrorCode::NodeExists.code()));
+        assert_eq!(exists(&mut world, conn, &format!("/n{i}")), Some(true), "a client sees its own write");
+    }
+    for &conn in &clients {
+        let sync = world.ask(conn, OpCode::Sync, &PathRequest { path: "/" }).expect("answered");
+        assert_eq!(sync.0.err, 0);
+        assert_eq!(exists(&mut world, conn, "/n3"), Some(true), "synced");
+    }
+    world.agree();
+    let (srvr, stat) = (world.word(leader, "srvr"), world.word((leader + 1) % 3, "stat"));
+    assert!(srvr.contains("Mode: leader"), "{srvr}");
+    assert!(stat.contains("Mode: follower"), "{stat}");
+    assert!(world.word(3, "srvr").contains("Mode: observer"));
+}
+
+#[test]
+fn requests_are_answered_in_order() {
+    let mut world = World::new(2, 3, 0);
+    world.start_all();
+    let follower = (world.settle() + 1) % 3;
+    let conn = world.client(follower);
+    let mut asked = Vec::new();
+    for i in 0..50 {
+        let path = format!("/o{i}");
+        let request = CreateRequest { path: &path, data: None, acl: vec![OPEN_ACL], flags: 0 };
+        asked.push(world.request(conn, OpCode::Create, &request));
+        asked.push(world.request(conn, OpCode::GetData, &PathWatchRequest { path: &path, watch: false }));
+        asked.push(world.request(conn, OpCode::Sync, &PathRequest { path: &path }));
+        // Refused by the leader: no such version.
+        let set = SetDataRequest { path: &path, data: None, version: 7 };
+        asked.push(world.request(conn, OpCode::SetData, &set));
+    }
+    let mut answered = Vec::new();
+    world.run_until(5_000, "answers", |world| {
+        while let Some((header, _)) = world.reply(conn) {
+            let expected = if answered.len() % 4 == 3 { ErrorCode::BadVersion.code() } else { 0 };
+            assert_eq!(header.err, expected, "answer {}", answered.len());
+            answered.push(header.xid);
+        }
+        answered.len() == asked.len()
+    });
+    assert_eq!(answered, asked);
+}
+
+#[test]
+fn a_leader_dies_and_nothing_is_lost() {
+    let mut world = World::new(3, 3, 0);
+    world.start_all();
+    for round in 0..3 {
+        let leader = world.settle();
+        let follower = (leader + 1) % 3;
+        let conn = world.client(follower);
+        for i in 0..20 {
+            assert_eq!(create(&mut world, conn, &format!("/r{round}-{i}"), 0), Some(0));
+        }
+        world.kill(leader, true);
+        world.run_until(5_000, "clients closed", |world| world.clients[&conn].closed);
+        let words = world.word(follower, "srvr");
+        assert_eq!(words, "This ZooKeeper instance is not currently serving requests\n");
+        assert_eq!(world.word(follower, "ruok"), "imok");
+        let refused = world.open(follower, None);
+        assert!(!world.connected(refused));
+        world.settle();
+        world.agree();
+        // The session goes on, on another server.
+        let old = world.clients.remove(&conn).expect("there");
+        let other = (0..3).find(|node| *node != leader && *node != follower).expect("a third");
+        let moved = world.open(other, Some(&old));
+        assert!(world.connected(moved), "the session lives");
+        for i in 0..20 {
+            assert_eq!(exists(&mut world, moved, &format!("/r{round}-{i}")), Some(true));
+        }
+        world.start(leader).expect("starts");
+    }
+    world.settle();
+    world.agree();
+}
+
+#[test]
+fn sessions_move_and_end() {
+    let mut world = World::new(4, 3, 0);
+    world.start_all();
+    let leader = world.settle();
+    let (a, b) = ((leader + 1) % 3, (leader + 2) % 3);
+    let first = world.client(a);
+    assert_eq!(create(&mut world, first, "/e", 1), Some(0));
+    let session = world.clients.get(&first).map(|c| (c.session, c.last_zxid)).expect("there");
+    // To the other follower while the first connection is still there: that one has lost the session.
+    world.agree();
+    let old = world.clients.remove(&first).expect("there");
+    let second = world.open(b, Some(&old));
+    world.clients.insert(first, old);
+    assert!(world.connected(second));
+    assert_eq!(world.clients[&second].session, session.0);
+    assert_eq!(create(&mut world, first, "/moved", 0), None, "closed: the session has moved");
+    assert_eq!(create(&mut world, second, "/kept", 1), Some(0));
+    // And to the leader.
+    let old = world.clients.remove(&second).expect("there");
+    let third = world.open(leader, Some(&old));
+    world.clients.insert(second, old);
+    assert!(world.connected(third));
+    assert_eq!(create(&mut world, second, "/moved", 0), None);
+    assert_eq!(create(&mut world, third, "/kept2", 1), Some(0));
+    // A wrong password is no session.
+    let mut wrong = Client::default();
+    wrong.session = session.0;
+    let thief = world.open(a, Some(&wrong));
+    assert!(!world.connected(thief));
+    // Kept alive through a follower by pings; else it ends.
+    let witness = world.client(b);
+    for _ in 0..6 {
+        world.run(500);
+        assert!(exists(&mut world, third, "/e").is_some());
+        assert_eq!(exists(&mut world, witness, "/e"), Some(true));
+    }
+    for _ in 0..10 {
+        world.run(500);
+        assert!(exists(&mut world, witness, "/").is_some());
+    }
+    assert_eq!(exists(&mut world, witness, "/e"), Some(false), "expired with its session");
+    assert!(world.clients[&third].closed);
+    // A goodbye to a follower.
+    assert_eq!(create(&mut world, witness, "/w", 1), Some(0));
+    world.goodbye(witness);
+    world.run_until(2_000, "closed", |world| world.clients[&witness].closed);
+    world.agree();
+    assert!(world.server(leader).keeper().db().tree().get("/w").is_none());
+}
+
+#[test]
+fn pipelined_behind_a_session_that_moves() {
+    let mut world = World::new(5, 3, 0);
+    world.start_all();
+    let leader = world.settle();
+    let conn = world.client(leader);
+    assert_eq!(create(&mut world, conn, "/p", 1), Some(0));
+    world.agree();
+    let old = world.clients.remove(&conn).expect("there");
+    let moved = world.open((leader + 1) % 3, Some(&old));
+    world.clients.insert(conn, old);
+    world.goodbye(moved);
+    assert!(world.connected(moved));
+    world.run_until(2_000, "closed", |world| world.clients[&moved].closed);
+    world.agree();
+    assert!(world.server(leader).keeper().db().tree().get("/p").is_none());
+}
+
+#[test]
+fn a_leader_that_serves_nobody() {
+    let mut world = World::new(6, 3, 0);
+    world.leader_serves = false;
+    world.start_all();
+    let leader = world.settle();
+    let refused = world.open(leader, None);
+    assert!(!world.connected(refused));
+    let conn = world.client((leader + 1) % 3);
+    assert_eq!(create(&mut world, conn, "/n", 0), Some(0));
+}
+
+#[test]
+fn who_was_away_for_long_gets_a_snapshot() {
+    let mut world = World::new(7, 3, 0);
+    world.commit_log_count = 10;
+    world.snap_count = 40;
+    world.start_all();
+    let leader = world.settle();
+    let away = (leader + 1) % 3;
+    let conn = world.client(leader);
+    assert_eq!(create(&mut world, conn, "/before", 0), Some(0));
+    world.kill(away, true);
+    for i in 0..300 {
+        assert_eq!(create(&mut world, conn, &format!("/s{i}"), 0), Some(0));
+    }
+    world.start(away).expect("starts");
+    // Changes go on while the snapshot is under way.
+    for i in 300..400 {
+        assert_eq!(create(&mut world, conn, &format!("/s{i}"), 0), Some(0));
+    }
+    world.settle();
+    world.agree();
+    assert_eq!(world.sent_snapshots, 1);
+    // It is on its disk, and nothing of before comes back.
+    world.kill(away, true);
+    world.start(away).expect("starts");
+    world.settle();
+    world.agree();
+    assert_eq!(world.sent_snapshots, 1);
+}
+
+/// A leader that is cut off logs what nobody else gets, and is started again; the others go on meanwhile, with
+/// transactions of their own or without.
+fn never_committed(seed: u64, others_write: bool) -> u32 {
+    let mut world = World::new(seed, 3, 0);
+    world.start_all();
+    let leader = world.settle();
+    let conn = world.client(leader);
+    assert_eq!(create(&mut world, conn, "/committed", 0), Some(0));
+    world.agree();
+    let snapshots = world.sent_snapshots;
+    let others: Vec<usize> = (0..3).filter(|node| *node != leader).collect();
+    for &other in &others {
+        world.cut.insert((leader.min(other), leader.max(other)));
+    }
+    for path in ["/lost1", "/lost2", "/lost3"] {
+        let request = CreateRequest { path, data: None, acl: vec![OPEN_ACL], flags: 0 };
+        world.request(conn, OpCode::Create, &request);
+    }
+    world.run(100);
+    assert!(world.server(leader).keeper().db().tree().get("/lost1").is_none(), "not committed");
+    world.kill(leader, false);
+    world.settle();
+    if others_write {
+        let other = world.client(others[0]);
+        assert_eq!(exists(&mut world, other, "/lost1"), Some(false));
+        assert_eq!(create(&mut world, other, "/later", 0), Some(0));
+    }
+    // After a start the tree has what the log has; then the others' word counts.
+    world.start(leader).expect("starts");
+    assert!(world.server(leader).keeper().db().tree().get("/lost3").is_some());
+    world.cut.clear();
+    world.settle();
+    world.agree();
+    assert_eq!(world.server(leader).role(), ServerState::Following);
+    for node in [leader, others[0]] {
+        assert!(world.server(node).keeper().db().tree().get("/lost1").is_none());
+        assert!(world.server(node).keeper().db().tree().get("/committed").is_some());
+    }
+    let sent = world.sent_snapshots - snapshots;
+    for power in [false, true] {
+        world.kill(leader, power);
+        world.start(leader).expect("starts");
+        assert!(world.server(leader).keeper().db().tree().get("/lost1").is_none());
+        world.settle();
+        world.agree();
+    }
+    sent
+}
+
+#[test]
+fn what_was_never_committed_goes() {
+    for seed in 0..5 {
+        assert_eq!(never_committed(seed, false), 0, "truncated");
+        // It is of an epoch that has ended meanwhile: ZooKeeper sends everything, too.
+        assert_eq!(never_committed(seed, true), 1);
+    }
+}

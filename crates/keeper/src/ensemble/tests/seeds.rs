@@ -1,0 +1,126 @@
+//! Anything that can happen, from seeds.
+
+use super::world::World;
+use crate::proto::{CreateRequest, OPEN_ACL, OpCode, PathWatchRequest};
+use crate::zab::ConnId;
+use std::collections::BTreeMap;
+
+/// Paths that were acknowledged must be there in the end; what was asked may be.
+#[derive(Default)]
+struct Promises {
+    acknowledged: Vec<String>,
+    asked: BTreeMap<(ConnId, i32), String>,
+    next: u32,
+}
+
+fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promises) {
+    let mut all = std::mem::take(conns);
+    for conn in &all {
+        while let Some((header, _)) = world.reply(*conn) {
+            if let Some(path) = promises.asked.remove(&(*conn, header.xid))
+                && header.err == 0
+            {
+                promises.acknowledged.push(path);
+            }
+        }
+    }
+    all.retain(|conn| !world.clients[conn].closed);
+    if all.len() < 4 {
+        let node = world.random.index(world.nodes.len());
+        let conn = world.open(node, None);
+        if world.connected_within(conn, 300) == Some(true) {
+            all.push(conn);
+        }
+    }
+    for &conn in &all {
+        promises.next += 1;
+        let path = format!("/n{}", promises.next);
+        if world.random.chance(300_000) {
+            world.request(conn, OpCode::GetData, &PathWatchRequest { path: "/n1", watch: true });
+        } else {
+            let flags = i32::from(world.random.chance(200_000));
+            let request = CreateRequest { path: &path, data: Some(&[7; 300]), acl: vec![OPEN_ACL], flags };
+            let xid = world.request(conn, OpCode::Create, &request);
+            if flags == 0 {
+                promises.asked.insert((conn, xid), path);
+            }
+        }
+    }
+    *conns = all;
+}
+
+fn accident(world: &mut World) {
+    let (node, other) = (world.random.index(world.nodes.len()), world.random.index(world.nodes.len()));
+    let alive = world.nodes[node].life.is_some();
+    match world.random.index(6) {
+        0 if alive => world.kill(node, false),
+        1 if alive => world.kill(node, true),
+        2 => world.nodes[node].disk_stuck = !world.nodes[node].disk_stuck,
+        3 if node != other => drop(world.cut.insert((node.min(other), node.max(other)))),
+        4 if alive => {
+            let calls = world.random.below(12);
+            world.nodes[node].disk.fail_after(Some(calls));
+        }
+        _ => world.cut.clear(),
+    }
+    for node in 0..world.nodes.len() {
+        if world.nodes[node].life.is_none() && world.random.chance(400_000) {
+            world.start(node).expect("starts");
+        }
+    }
+}
+
+fn run(seed: u64) {
+    let mut world = World::new(seed, 3, usize::from(seed % 3 == 0));
+    world.commit_log_count = if seed % 2 == 0 { 10 } else { 500 };
+    world.snap_count = if seed % 4 < 2 { 30 } else { 100_000 };
+    world.start_all();
+    let mut promises = Promises::default();
+    let mut conns = Vec::new();
+    for _ in 0..60 {
+        let pause = world.random.below(80);
+        world.run(pause);
+        clients_work(&mut world, &mut conns, &mut promises);
+        if world.random.chance(250_000) {
+            accident(&mut world);
+        }
+    }
+    world.cut.clear();
+    for node in 0..world.nodes.len() {
+        world.nodes[node].disk_stuck = false;
+        world.nodes[node].disk.heal();
+        if world.nodes[node].life.is_none() {
+            world.start(node).expect("starts");
+        }
+    }
+    world.settle();
+    world.agree();
+    for path in &promises.acknowledged {
+        assert!(world.server(0).keeper().db().tree().get(path).is_some(), "seed {seed}: {path} was acknowledged");
+    }
+    // And what is on the disks is the same.
+    for node in 0..world.nodes.len() {
+        world.kill(node, true);
+        world.start(node).expect("starts");
+    }
+    world.settle();
+    world.agree();
+    for path in &promises.acknowledged {
+        assert!(world.server(0).keeper().db().tree().get(path).is_some(), "seed {seed}: {path} was on disk");
+    }
+}
+
+#[test]
+fn whatever_happens() {
+    let seeds = match std::env::var("OTTLA_ENSEMBLE_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 0..std::env::var("OTTLA_ENSEMBLE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(40),
+    };
+    for seed in seeds {
+        let outcome = std::panic::catch_unwind(|| run(seed));
+        if let Err(error) = outcome {
+            eprintln!("seed {seed} failed");
+            std::panic::resume_unwind(error);
+        }
+    }
+}
