@@ -22,6 +22,7 @@
 mod journal_writer;
 mod quorum_connections;
 mod server;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use crate::database::Database;
 use crate::keeper_server::{self, ServerConfig};
 use crate::zab::messages::{InitialMessage, ServerState};
 use crate::zab::{ConnId, Txn, ZabConfig};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Settings of a server of an ensemble.
@@ -96,8 +98,8 @@ pub enum ElectionInput<'a> {
 /// The quorum port.
 #[derive(Clone, Copy, Debug)]
 pub enum QuorumInput<'a> {
-    /// Somebody connected.
-    Accepted { conn: ConnId },
+    /// Somebody connected from there.
+    Accepted { conn: ConnId, peer: SocketAddr },
     /// The connection of [`QuorumOutput::Connect`] is there; the host chose its number.
     Connected { conn: ConnId, leader: i64 },
     /// It did not come about (the host bounds the time).

@@ -9,12 +9,28 @@ use crate::zab::messages::{PacketType, QuorumPacket};
 use ottla_base::limits::{KEEPER_TXN_BYTES, LEARNER_PACKET_BYTES, QUORUM_CONNECTIONS, QUORUM_INTRODUCTION_BYTES};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 /// A part of a snapshot, in bytes: some hundred microseconds of work.
 const SNAPSHOT_PART_BYTES: usize = 256 << 10;
 
+/// Figures of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct QuorumConnStats {
+    /// Of a learner.
+    pub peer: Option<SocketAddr>,
+    /// Milliseconds since 1970.
+    pub established_ms: i64,
+    pub received: u64,
+    pub sent: u64,
+    pub requests: u64,
+    /// Of the last packet.
+    pub last_zxid: i64,
+}
+
 #[derive(Debug, Default)]
 struct Connection {
+    stats: QuorumConnStats,
     /// To a leader: what comes may be as large as anything in a log, and a snapshot may be among it.
     to_leader: bool,
     /// Somebody has said who it is.
@@ -62,13 +78,19 @@ pub(super) struct QuorumConnections {
 }
 
 impl QuorumConnections {
-    /// A new connection; false when there are too many.
-    pub fn add(&mut self, conn: ConnId, to_leader: bool) -> bool {
+    /// A new connection, to a leader when it is from nowhere; false when there are too many.
+    pub fn add(&mut self, conn: ConnId, peer: Option<SocketAddr>, established_ms: i64) -> bool {
+        let to_leader = peer.is_none();
         if !to_leader && self.conns.len() >= QUORUM_CONNECTIONS {
             return false;
         }
-        self.conns.insert(conn, Connection { to_leader, ..Connection::default() });
+        let stats = QuorumConnStats { peer, established_ms, ..QuorumConnStats::default() };
+        self.conns.insert(conn, Connection { stats, to_leader, ..Connection::default() });
         true
+    }
+
+    pub fn stats(&self, conn: ConnId) -> Option<QuorumConnStats> {
+        self.conns.get(&conn).map(|connection| connection.stats)
     }
 
     pub fn contains(&self, conn: ConnId) -> bool {
@@ -119,6 +141,9 @@ impl QuorumConnections {
             return Ok(None);
         };
         connection.introduced = true;
+        connection.stats.received += 1;
+        connection.stats.requests += u64::from(packet.kind == PacketType::Request);
+        connection.stats.last_zxid = packet.zxid;
         connection.used += len;
         if packet.kind == PacketType::Snap && connection.to_leader {
             connection.incoming = Some(SnapshotReceiver::new(packet.zxid, extended_types));
@@ -132,6 +157,7 @@ impl QuorumConnections {
         if connection.unsent.is_empty() {
             self.dirty.push(conn);
         }
+        connection.stats.sent += 1;
         packet.write(&mut connection.unsent);
     }
 

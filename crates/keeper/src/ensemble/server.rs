@@ -2,6 +2,7 @@
 //! until nobody wants anything more.
 
 use super::quorum_connections::{Arrived, QuorumConnections};
+use super::status::Timeline;
 use super::{
     ElectionInput, ElectionOutput, EnsembleConfig, Entry, Input, Job, Output, QuorumInput, QuorumOutput, Restored,
     Written,
@@ -18,17 +19,17 @@ use std::collections::VecDeque;
 /// A server of an ensemble; see the module.
 #[derive(Debug)]
 pub struct EnsembleServer {
-    config: EnsembleConfig,
-    keeper: KeeperServer,
-    zab: ZabPeer,
+    pub(super) config: EnsembleConfig,
+    pub(super) keeper: KeeperServer,
+    pub(super) zab: ZabPeer,
     election: ElectionConnections,
-    quorum: QuorumConnections,
+    pub(super) quorum: QuorumConnections,
     /// Learners that came while this server looks for a leader, as it may be about to lead, and until when they wait.
     early: Vec<(ConnId, u64)>,
     /// What they have said is to be read now.
     unread: Vec<ConnId>,
     /// As Zab last told it.
-    role: ServerState,
+    pub(super) role: ServerState,
     extended_types: bool,
     /// Where the tree is, or will be once it has come back from the log's thread.
     applied: i64,
@@ -38,6 +39,7 @@ pub struct EnsembleServer {
     late: VecDeque<zab::Output>,
     /// A leader's tree, between its arrival and the word of Zab to install it.
     received: Option<Box<Database>>,
+    pub(super) timeline: Timeline,
     last_ticket: u64,
     appends: Vec<Txn>,
     /// Put in next.
@@ -71,6 +73,7 @@ impl EnsembleServer {
             awaited: None,
             late: VecDeque::new(),
             received: None,
+            timeline: Timeline::default(),
             last_ticket: 0,
             appends: Vec::new(),
             wants: VecDeque::new(),
@@ -93,6 +96,7 @@ impl EnsembleServer {
             Input::Quorum(input) => self.quorum_input(now, input, out),
             Input::Persisted(written) => self.written(now, written, out),
             Input::Tick => {
+                self.timeline.stale = true;
                 self.keeper.take(now, keeper_server::Input::Tick, &mut self.client_out);
                 self.wants.push_back(zab::Input::Tick);
                 let late: Vec<ConnId> =
@@ -116,16 +120,16 @@ impl EnsembleServer {
 
     fn quorum_input(&mut self, now: Now, input: QuorumInput<'_>, out: &mut Vec<Output>) {
         match input {
-            QuorumInput::Accepted { conn } if !self.quorum.add(conn, false) => {
+            QuorumInput::Accepted { conn, peer } if !self.quorum.add(conn, Some(peer), now.wall_ms) => {
                 tracing::warn!("too many connections on the quorum port");
                 self.quorum_out.push(QuorumOutput::Close { conn });
             }
-            QuorumInput::Accepted { conn } if self.role == ServerState::Looking => {
+            QuorumInput::Accepted { conn, .. } if self.role == ServerState::Looking => {
                 self.early.push((conn, now.mono_ms() + self.config.zab.tick_time_ms));
             }
-            QuorumInput::Accepted { conn } => self.wants.push_back(zab::Input::Accepted { conn }),
+            QuorumInput::Accepted { conn, .. } => self.wants.push_back(zab::Input::Accepted { conn }),
             QuorumInput::Connected { conn, leader } => {
-                self.quorum.add(conn, true);
+                self.quorum.add(conn, None, now.wall_ms);
                 self.wants.push_back(zab::Input::Connected { leader, conn });
             }
             QuorumInput::ConnectFailed { leader } => self.wants.push_back(zab::Input::ConnectFailed { leader }),
@@ -157,6 +161,7 @@ impl EnsembleServer {
     fn disconnected(&mut self, conn: ConnId) {
         self.early.retain(|(early, _)| *early != conn);
         if self.quorum.contains(conn) {
+            self.timeline.stale = true;
             self.quorum.remove(conn);
             self.wants.push_back(zab::Input::Disconnected { conn });
         }
@@ -215,6 +220,7 @@ impl EnsembleServer {
         while let Some(conn) = self.unread.pop() {
             self.read_quorum(now, conn, out);
         }
+        self.refresh_status(now);
         self.keeper.flush(&mut self.client_out);
         self.flush_appends(out);
         self.flush_clients(out);
@@ -286,23 +292,35 @@ impl EnsembleServer {
         match output {
             zab::Output::Notify { to, notification } => self.election.send(to, &notification, &mut self.election_out),
             zab::Output::Connect { leader } => self.connect_quorum(leader),
-            zab::Output::Send { conn, packet } => self.quorum.send(conn, &packet),
+            zab::Output::Send { conn, packet } => {
+                self.count_packet(&packet);
+                self.quorum.send(conn, &packet);
+            }
             zab::Output::SendSnapshot { conn, .. } if self.awaited.is_some() => {
                 // Nobody leads before its own tree is there; but half a tree must never leave.
                 self.quorum.close(conn, &mut self.quorum_out);
                 self.wants.push_back(zab::Input::Disconnected { conn });
             }
-            zab::Output::SendSnapshot { conn, zxid } => self.quorum.begin_snapshot(conn, zxid, &mut self.quorum_out),
-            zab::Output::Close { conn } => self.quorum.close(conn, &mut self.quorum_out),
+            zab::Output::SendSnapshot { conn, zxid } => {
+                self.keeper.quorum_stats().snaps += 1;
+                self.quorum.begin_snapshot(conn, zxid, &mut self.quorum_out);
+            }
+            zab::Output::Close { conn } => {
+                self.timeline.stale = true;
+                self.quorum.close(conn, &mut self.quorum_out);
+            }
             zab::Output::Persist { ticket, what } => self.persist(ticket, what, out),
             output @ (zab::Output::Deliver(_) | zab::Output::Serving { .. }) if self.awaited.is_some() => {
                 self.late.push_back(output);
             }
             zab::Output::Deliver(txn) => {
                 self.applied = txn.zxid;
+                if self.role != ServerState::Leading {
+                    self.keeper.quorum_stats().learner_commits += 1;
+                }
                 self.keeper.commit(now, &txn.data);
             }
-            zab::Output::StateChanged(state) => self.state_changed(state, out),
+            zab::Output::StateChanged(state) => self.state_changed(now, state, out),
             zab::Output::Serving { epoch, zxid } => self.serve(now, epoch, zxid, out),
             zab::Output::ConfigSeen(config) => out.push(Output::ConfigSeen(config)),
             zab::Output::Request { conn, sid, request } => self.keeper.decide_for(now, conn, sid, request),
@@ -334,6 +352,9 @@ impl EnsembleServer {
     fn persist(&mut self, ticket: u64, what: Persist, out: &mut Vec<Output>) {
         let job = match what {
             Persist::Append(txn) => {
+                if self.role != ServerState::Leading {
+                    self.keeper.quorum_stats().learner_proposals += 1;
+                }
                 self.last_ticket = ticket;
                 return self.appends.push(txn);
             }
@@ -372,8 +393,9 @@ impl EnsembleServer {
         self.replace_database(Database::new(self.extended_types), out);
     }
 
-    fn state_changed(&mut self, state: ServerState, out: &mut Vec<Output>) {
+    fn state_changed(&mut self, now: Now, state: ServerState, out: &mut Vec<Output>) {
         self.role = state;
+        self.role_began(now);
         self.late.retain(|output| !matches!(output, zab::Output::Serving { .. }));
         self.keeper.stop_serving(&mut self.client_out);
         self.flush_clients(out);
@@ -399,6 +421,7 @@ impl EnsembleServer {
         };
         self.keeper.set_mode(mode);
         self.keeper.start_serving(now, place, zxid);
+        self.service_began(now);
         out.push(Output::Serving { epoch });
     }
 

@@ -7,6 +7,7 @@ use crate::database::Database;
 use crate::proto::OpCode;
 use crate::request_processor::Request;
 use crate::session_tracker::owner_of;
+use crate::stats::QuorumStats;
 use crate::watch_manager::{ConnId, Watches};
 use crate::zab::messages::{AuthId, LearnerRequest};
 use crate::zab::{self, Txn};
@@ -107,6 +108,11 @@ impl KeeperServer {
         self.next_container_check_ms = now.mono_ms() + self.config.container_check_interval_ms;
     }
 
+    /// What an ensemble adds to the figures.
+    pub(crate) fn quorum_stats(&mut self) -> &mut QuorumStats {
+        &mut self.stats.quorum
+    }
+
     /// Not before it serves: after a start the tree may have what will never be committed.
     pub(super) fn member_snapshot_if_due(&mut self, outputs: &mut Vec<Output>) {
         if self.membership.place != Place::Idle {
@@ -138,6 +144,10 @@ impl KeeperServer {
     /// Takes out what the others must be told: proposals first.
     pub(crate) fn take_wants(&mut self, into: &mut VecDeque<zab::Input>) {
         let proposals = self.batch.iter().map(|(zxid, txn)| zab::Input::Propose(Txn { zxid, data: txn.into() }));
+        for (_, txn) in self.batch.iter() {
+            self.stats.quorum.proposals += 1;
+            self.stats.quorum.proposal_sizes.add(txn.len());
+        }
         into.extend(proposals);
         self.batch.clear();
         into.extend(self.membership.wants.drain(..));
@@ -221,6 +231,7 @@ impl KeeperServer {
     /// Leader: is this session alive? It belongs to another server from now on, if so.
     pub(crate) fn revalidate_for(&mut self, now: Now, sid: i64, session_id: i64, timeout_ms: i32) -> bool {
         let timeout_ms = u32::try_from(timeout_ms).unwrap_or(0);
+        self.stats.quorum.revalidations += 1;
         self.decides()
             && self.sessions.reattach(session_id, timeout_ms, now.mono_ms())
             && self.sessions.set_owner(session_id, owner_of(sid)).is_ok()

@@ -8,6 +8,7 @@ use super::journal::{epoch_of, first_zxid};
 use super::messages::{LEARNER_PROTOCOL_VERSION, LearnerInfo, PacketType, QuorumPacket};
 use super::peer::{AfterPersist, Context, Leave};
 use super::{ConnId, Output};
+use crate::quorum_status::ZabState;
 use broadcast::SyncLimitCheck;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -56,6 +57,16 @@ struct LearnerHandler {
     /// On its disk up to here, of what was proposed on this connection.
     acked: i64,
     sync_limit: SyncLimitCheck,
+}
+
+/// A learner, for operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectedLearner {
+    pub conn: ConnId,
+    pub sid: i64,
+    pub observer: bool,
+    /// It has the leader's history.
+    pub synced: bool,
 }
 
 /// What the leader does when a write of its own is on disk.
@@ -133,6 +144,33 @@ impl Leader {
     #[must_use]
     pub fn last_proposed(&self) -> i64 {
         self.last_proposed
+    }
+
+    /// How far it has got.
+    #[must_use]
+    pub fn phase(&self) -> ZabState {
+        match self.phase {
+            Phase::Discovery | Phase::Choosing | Phase::Accepting => ZabState::Discovery,
+            Phase::Synchronization => ZabState::Synchronization,
+            Phase::Broadcast => ZabState::Broadcast,
+        }
+    }
+
+    /// `sync` requests that wait for a commit.
+    #[must_use]
+    pub fn pending_syncs(&self) -> usize {
+        self.pending_syncs.len()
+    }
+
+    /// Learners that have said who they are.
+    pub fn learners(&self) -> impl Iterator<Item = ConnectedLearner> {
+        let named = self.learners.iter().filter(|(_, learner)| learner.stage > Stage::Connected);
+        named.map(|(&conn, learner)| ConnectedLearner {
+            conn,
+            sid: learner.sid,
+            observer: learner.observer,
+            synced: learner.stage == Stage::Synced,
+        })
     }
 
     /// Connected learners that have the leader's history: server id, and whether it observes.

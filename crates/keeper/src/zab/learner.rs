@@ -9,6 +9,7 @@ use super::messages::{
 use super::peer::{AfterPersist, Context, Leave};
 use super::{ConnId, Output, Txn};
 use crate::jute::Reader;
+use crate::quorum_status::ZabState;
 use crate::txn;
 use std::collections::BTreeMap;
 
@@ -97,6 +98,18 @@ impl Learner {
     #[must_use]
     pub fn leader(&self) -> i64 {
         self.leader
+    }
+
+    /// How far it has got.
+    #[must_use]
+    pub fn phase(&self) -> ZabState {
+        match self.phase {
+            Phase::Connecting | Phase::Retrying { .. } | Phase::Discovery => ZabState::Discovery,
+            Phase::Accepted | Phase::ReceivingSnapshot { .. } | Phase::Synchronization | Phase::Waiting => {
+                ZabState::Synchronization
+            }
+            Phase::Broadcast => ZabState::Broadcast,
+        }
     }
 
     /// May clients be served?

@@ -7,6 +7,7 @@ use super::learner::Learner;
 use super::messages::{Notification, QuorumPacket, ServerState};
 use super::quorum_verifier::QuorumVerifier;
 use super::{ConnId, Input, Output};
+use crate::quorum_status::ZabState;
 use ottla_base::time::Now;
 use std::sync::Arc;
 
@@ -138,6 +139,16 @@ impl ZabPeer {
             Role::Leading(_) => ServerState::Leading,
             Role::Learning(_) if self.verifier.is_voter(self.config.sid) => ServerState::Following,
             Role::Learning(_) => ServerState::Observing,
+        }
+    }
+
+    /// The phase that it is in.
+    #[must_use]
+    pub fn phase(&self) -> ZabState {
+        match &self.role {
+            Role::Looking => ZabState::Election,
+            Role::Leading(leader) => leader.phase(),
+            Role::Learning(learner) => learner.phase(),
         }
     }
 

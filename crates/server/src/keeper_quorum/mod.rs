@@ -104,7 +104,8 @@ async fn accepted(shared: Arc<Shared>, port: Port, stream: TcpStream, _permit: O
                 Ok(Ok(role)) if *role == ServerState::Leading => {}
                 _ => return,
             }
-            serve(shared, port, stream, None, |conn| Input::Quorum(QuorumInput::Accepted { conn })).await;
+            let Ok(peer) = stream.peer_addr() else { return };
+            serve(shared, port, stream, None, |conn| Input::Quorum(QuorumInput::Accepted { conn, peer })).await;
         }
     }
 }

@@ -38,6 +38,11 @@ fn changes_are_seen_everywhere() {
     assert!(srvr.contains("Mode: leader"), "{srvr}");
     assert!(stat.contains("Mode: follower"), "{stat}");
     assert!(world.word(3, "srvr").contains("Mode: observer"));
+    assert!(srvr.contains("Proposal sizes last/min/max: "), "{srvr}");
+    let mntr = world.word(leader, "mntr");
+    for line in ["zk_server_state\tleader", "zk_synced_followers\t2", "zk_synced_observers\t1", "zk_learners\t3"] {
+        assert!(mntr.contains(line), "{line} in {mntr}");
+    }
 }
 
 #[test]

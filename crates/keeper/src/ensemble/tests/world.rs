@@ -19,6 +19,7 @@ use ottla_base::random::Random;
 use ottla_base::sim_disk::SimDisk;
 use ottla_base::time::Now;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub struct Life {
@@ -286,7 +287,8 @@ impl World {
                 self.input(node, Input::Election(ElectionInput::Connected { conn, sid }));
             }
             Port::Quorum => {
-                self.input(other, Input::Quorum(QuorumInput::Accepted { conn }));
+                let peer = SocketAddr::from(([127, 0, 0, node as u8 + 1], 999));
+                self.input(other, Input::Quorum(QuorumInput::Accepted { conn, peer }));
                 self.input(node, Input::Quorum(QuorumInput::Connected { conn, leader: sid }));
             }
         }
