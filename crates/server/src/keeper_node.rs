@@ -187,8 +187,7 @@ fn member(
     };
     let mut first = Vec::new();
     let random = Random::new(crate::random_seed());
-    let mut server = EnsembleServer::new(config, restored, random, clock.now(), &mut first);
-    server.keeper_mut().set_quorum_status(Some(keeper_operator::quorum_status(quorum)));
+    let server = EnsembleServer::new(config, restored, random, clock.now(), &mut first);
     Ok(KeeperParts {
         server: Server::Member(Box::new(server)),
         journal: Journal::Member(Box::new(JournalWriter::new(&storage))),

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ottla_keeper::config::{QuorumPeerConfig, ZooConfig};
+use ottla_keeper::config::ZooConfig;
 use ottla_keeper::keeper_server::audit_server_event;
-use ottla_keeper::quorum_status::QuorumStatus;
 use tokio::sync::oneshot;
 
 use crate::admin_server::{self, AdminSettings};
@@ -182,18 +181,6 @@ fn user() -> String {
         (fields.nth(1) == Some(&id)).then(|| name.to_owned())
     });
     named.unwrap_or(id)
-}
-
-/// The place of a new server in its ensemble: it looks for a leader.
-pub(crate) fn quorum_status(quorum: &QuorumPeerConfig) -> QuorumStatus {
-    QuorumStatus {
-        my_id: quorum.sid,
-        servers: quorum.verifier.members().iter().map(|(&sid, server)| (sid, server.clone())).collect(),
-        config_version: quorum.verifier.version,
-        init_limit: quorum.init_limit,
-        sync_limit: quorum.sync_limit,
-        ..QuorumStatus::default()
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::json::Json;
 use crate::metrics::{self, NamedSummary, Sources, Value};
 use crate::proto::perms;
-use crate::quorum_status::{QuorumStatus, Role, ZabState};
+use crate::quorum_status::{QuorumStatus, Role};
 use crate::stats::{Gauges, round4};
 use ottla_base::time::Now;
 use std::net::IpAddr;
@@ -318,14 +318,6 @@ impl KeeperServer {
     /// What an ensemble tells of this server; `None` for a server alone.
     pub fn set_quorum_status(&mut self, status: Option<QuorumStatus>) {
         self.operator.quorum = status;
-    }
-
-    /// What this server does now; it is one of an ensemble.
-    pub fn set_quorum_role(&mut self, role: Role, zab_state: ZabState, leader_id: Option<i64>) {
-        let quorum = self.operator.quorum.get_or_insert_default();
-        quorum.role = role;
-        quorum.zab_state = zab_state;
-        quorum.leader_id = leader_id;
     }
 
     #[must_use]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use ottla_base::hash::FixedMap;
-use ottla_keeper::ensemble::{ElectionOutput, EnsembleServer, Input, Output, QuorumOutput};
-use ottla_keeper::quorum_status::{Role, ZabState};
+use ottla_keeper::ensemble::{ElectionOutput, Input, Output, QuorumOutput};
 use ottla_keeper::zab::ConnId;
 use ottla_keeper::zab::messages::ServerState;
 use tokio::sync::watch;
@@ -124,8 +123,7 @@ impl Shared {
     fn role_changed(&self, machine: &mut Machine, role: ServerState) {
         // Everybody who waits for a role may be gone.
         machine.links.role.send_replace(role);
-        let Server::Member(member) = &mut machine.server else { return };
-        tell_operators(member);
+        let Server::Member(member) = &machine.server else { return };
         let epoch = member.epoch();
         match (role, member.leader_sid()) {
             (ServerState::Looking, _) => tracing::info!("LOOKING for a leader; the last epoch was {epoch}"),
@@ -166,30 +164,13 @@ impl Shared {
     }
 }
 
-/// The role, for who asks for it by `mntr`, `srvr` or the admin server.
-fn tell_operators(member: &mut EnsembleServer) {
-    let (role, leader) = (member.role(), member.leader_sid());
-    let zab_state = match role {
-        ServerState::Looking => ZabState::Election,
-        _ if member.is_serving() => ZabState::Broadcast,
-        _ => ZabState::Synchronization,
-    };
-    let role = match role {
-        ServerState::Looking => Role::Looking,
-        ServerState::Following => Role::Following,
-        ServerState::Leading => Role::Leading,
-        ServerState::Observing => Role::Observing,
-    };
-    member.keeper_mut().set_quorum_role(role, zab_state, leader);
-}
-
-fn tell_serving(machine: &mut Machine, epoch: i64) {
-    let Server::Member(member) = &mut machine.server else { return };
-    tell_operators(member);
+fn tell_serving(machine: &Machine, epoch: i64) {
+    let Server::Member(member) = &machine.server else { return };
     match (member.role(), member.leader_sid()) {
         (ServerState::Leading, _) => tracing::info!("LEADING in epoch {epoch}: a quorum follows; serving clients"),
         (role, leader) => {
-            tracing::info!("{role:?} server {} in epoch {epoch}: synchronised; serving clients", leader.unwrap_or(-1));
+            let doing = if role == ServerState::Observing { "OBSERVING" } else { "FOLLOWING" };
+            tracing::info!("{doing} server {} in epoch {epoch}: synchronised; serving clients", leader.unwrap_or(-1));
         }
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::config::{OperatorConfig, ServerSpec};
 use crate::database::Database;
 use crate::keeper_server::{Input, Output, ServerConfig};
-use crate::quorum_status::LearnerStatus;
+use crate::quorum_status::{LearnerStatus, ZabState};
 use ottla_base::random::Random;
 use std::net::Ipv4Addr;
 
@@ -163,7 +163,7 @@ fn a_server_of_an_ensemble_tells_its_place() {
     }
     // A tree that the others don't have may not be put in place.
     assert_eq!(ask(&mut server, &AdminRequest { authorization: Some("ip"), ..request("restore") }).0, 503);
-    server.set_quorum_role(Role::Looking, ZabState::Election, None);
+    server.set_quorum_status(Some(QuorumStatus::default()));
     assert!(ask(&mut server, &request("monitor")).1.contains("\"server_state\" : \"leaderelection\""));
 }
 
