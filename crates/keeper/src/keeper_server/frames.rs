@@ -298,6 +298,11 @@ impl KeeperServer {
                 Kind::Read(body) | Kind::Sync(_, body) => {
                     self.serve(now, conn, waiting.xid, waiting.op, &body, waiting.received_us);
                 }
+                Kind::Failed(ErrorCode::SessionMoved) => {
+                    // This connection is not the client's any more, so no answer on it would help.
+                    connection.closing = true;
+                    self.mark_dirty(conn);
+                }
                 Kind::Failed(code) => {
                     connection.reply(waiting.xid, applied, |_| Err(code));
                     self.stats.packets_sent += 1;

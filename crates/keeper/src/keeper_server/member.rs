@@ -71,6 +71,11 @@ impl KeeperServer {
         self.membership.is_member()
     }
 
+    /// Has it a leader, or is it one?
+    pub(super) fn has_place(&self) -> bool {
+        self.membership.place != Place::Idle
+    }
+
     /// Does this server take clients?
     #[must_use]
     pub fn is_serving(&self) -> bool {
@@ -115,7 +120,7 @@ impl KeeperServer {
 
     /// Not before it serves: after a start the tree may have what will never be committed.
     pub(super) fn member_snapshot_if_due(&mut self, outputs: &mut Vec<Output>) {
-        if self.membership.place != Place::Idle {
+        if self.has_place() {
             self.snapshot_if_due(outputs);
         }
     }

@@ -35,6 +35,10 @@ impl KeeperServer {
 
     /// Begins a snapshot now; false when one is running.
     pub fn start_snapshot(&mut self, outputs: &mut Vec<Output>) -> bool {
+        if self.is_member() && !self.has_place() {
+            tracing::warn!("this server has no leader, so its tree may not be what it will serve: no snapshot now");
+            return false;
+        }
         if self.snapshot.is_some() {
             tracing::warn!("a snapshot is still being written, skipping the next");
             return false;

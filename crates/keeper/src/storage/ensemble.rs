@@ -162,3 +162,168 @@ impl KeeperStorage {
         failed(&self.log_dir, error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ensemble::{Entry, Job, JournalWriter};
+    use crate::jute::Jute;
+    use crate::proto::{OPEN_ACL, OpCode};
+    use crate::storage::StorageConfig;
+    use crate::txn::{CreateTxn, TxnHeader};
+    use crate::{acl, acl::AclList};
+    use ottla_base::disk::Disk;
+    use ottla_base::sim_disk::SimDisk;
+    use std::sync::Arc;
+
+    fn storage(disk: &SimDisk) -> KeeperStorage {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        KeeperStorage::open(disk, StorageConfig::new("/zk")).expect("opens")
+    }
+
+    /// The creation of `/n<zxid>`.
+    fn txn(zxid: i64) -> Txn {
+        let mut data = TxnHeader { zxid, time: 1, txn_type: OpCode::Create.code(), ..Default::default() }.to_bytes();
+        let list = acl::encode(&[OPEN_ACL]);
+        let path = format!("/n{zxid:x}");
+        let acl = AclList::from_encoded(&list);
+        CreateTxn { path: &path, data: None, acl, ephemeral: false, parent_cversion: -1 }.write(&mut data);
+        Txn { zxid, data: data.into() }
+    }
+
+    fn database(zxids: impl Iterator<Item = i64>) -> Box<Database> {
+        let mut db = Database::new(false);
+        for zxid in zxids {
+            db.apply(&crate::txn::TxnEntry::decode(&txn(zxid).data).expect("good"), &mut ());
+        }
+        Box::new(db)
+    }
+
+    fn carry_out(storage: &KeeperStorage, jobs: Vec<Job>) -> Result<Option<Box<Database>>, StorageError> {
+        let entries = jobs.into_iter().zip(1..).map(|(job, ticket)| Entry { ticket, job });
+        Ok(JournalWriter::new(storage).carry_out(entries)?.and_then(|written| written.database))
+    }
+
+    /// Transactions 1 to 30 of epoch 1 in six logs, with snapshots of 10 and 20.
+    fn filled() -> SimDisk {
+        let disk = SimDisk::new(1);
+        let storage = storage(&disk);
+        storage.restore().expect("new");
+        let jobs = (0..6).flat_map(|file| {
+            let first = E1 + 5 * file + 1;
+            [Job::Append((first..first + 5).map(txn).collect()), Job::Roll]
+        });
+        carry_out(&storage, jobs.collect()).expect("works");
+        for last in [10, 20] {
+            storage.save(&database(E1 + 1..=E1 + last)).expect("works");
+        }
+        disk
+    }
+
+    const E1: i64 = 1 << 32;
+
+    /// What a start finds must be the transactions of this epoch up to the last, without a hole.
+    fn whole(disk: &SimDisk) -> i64 {
+        let restored = storage(disk).restore().expect("restores").database;
+        let last = restored.last_zxid();
+        let expected = database(E1 + 1..=last);
+        assert_eq!(restored.tree().digest(), expected.tree().digest(), "up to {last:#x}");
+        last
+    }
+
+    #[test]
+    fn a_truncation_is_whole_after_any_crash() {
+        for target in [30, 29, 25, 22, 20, 13, 10, 3] {
+            let mut crashes = 0;
+            loop {
+                let disk = filled();
+                let files = storage(&disk);
+                disk.fail_after(Some(crashes));
+                let done = files.truncate(E1 + target).is_ok();
+                disk.crash();
+                let last = whole(&disk);
+                assert!(last >= E1 + target, "{target}: {last:#x}");
+                storage(&disk).truncate(E1 + target).expect("again");
+                disk.crash();
+                assert_eq!(whole(&disk), E1 + target);
+                if done {
+                    break;
+                }
+                crashes += 1;
+            }
+            assert!(target == 30 || crashes > 0);
+        }
+    }
+
+    #[test]
+    fn truncated_to_nothing() {
+        let disk = filled();
+        let empty = carry_out(&storage(&disk), vec![Job::Truncate { zxid: 0, reload: true }]).expect("works");
+        assert_eq!(empty.map(|db| (db.last_zxid(), db.tree().get("/n100000001").is_some())), Some((0, false)));
+        let jobs = vec![Job::Append(vec![txn(E1 + 1), txn(E1 + 2)])];
+        carry_out(&storage(&disk), jobs).expect("works");
+        assert_eq!(whole(&disk), E1 + 2);
+    }
+
+    #[test]
+    fn an_installation_is_whole_after_any_crash() {
+        // Of another history: its 15th transaction is in epoch 2, before and after what is there.
+        for last in [(2 << 32) + 15, E1 + 12] {
+            let other = || {
+                let mut db = database(E1 + 1..=E1 + 3);
+                db.last_zxid = last;
+                db
+            };
+            let mut crashes = 0;
+            loop {
+                let disk = filled();
+                let files = storage(&disk);
+                disk.fail_after(Some(crashes));
+                let done = carry_out(&files, vec![Job::InstallSnapshot(other())]).is_ok();
+                disk.crash();
+                let restored = storage(&disk).restore_ensemble(500).expect("restores");
+                let installed = restored.database.last_zxid() == last;
+                if installed {
+                    assert_eq!(restored.database.tree().digest(), other().tree().digest());
+                    assert_eq!((restored.zab.floor, restored.zab.tail.len()), (last, 0));
+                } else {
+                    assert!(!done);
+                    assert_eq!(whole(&disk), E1 + 30, "{crashes}");
+                }
+                if done {
+                    break;
+                }
+                crashes += 1;
+            }
+            assert!(crashes > 5);
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_log_is_kept_for_learners() {
+        let disk = filled();
+        let restored = storage(&disk).restore_ensemble(4).expect("restores").zab;
+        assert_eq!(restored.tail, (27..=30).map(|n| txn(E1 + n)).collect::<Vec<_>>());
+        assert_eq!((restored.last_zxid, restored.floor), (E1 + 30, E1 + 20));
+    }
+
+    #[test]
+    fn epochs_are_checked() {
+        let disk = filled();
+        let storage = storage(&disk);
+        let epochs = || storage.restore_ensemble(4).map(|restored| (restored.zab.accepted_epoch, restored.zab.current_epoch));
+        assert_eq!(epochs().expect("made from the data"), (1, 1));
+        assert_eq!(storage.read_epoch(CURRENT_EPOCH).expect("reads"), Some(1));
+        carry_out(&storage, vec![Job::AcceptedEpoch(7)]).expect("works");
+        assert_eq!(epochs().expect("promised"), (7, 1));
+        storage.write_epoch(CURRENT_EPOCH, 0).expect("works");
+        assert_eq!(epochs().expect("a crash while taking over a history"), (7, 1));
+        assert_eq!(storage.read_epoch(CURRENT_EPOCH).expect("reads"), Some(1));
+        for (accepted, current) in [(1, 2), (0, 0)] {
+            storage.write_epoch(ACCEPTED_EPOCH, accepted).expect("works");
+            storage.write_epoch(CURRENT_EPOCH, current).expect("works");
+            let error = epochs().expect_err("an epoch that goes back").to_string();
+            assert!(error.contains("acceptedEpoch"), "{error}");
+        }
+    }
+}
