@@ -311,7 +311,8 @@ mod tests {
     fn epochs_are_checked() {
         let disk = filled();
         let storage = storage(&disk);
-        let epochs = || storage.restore_ensemble(4).map(|restored| (restored.zab.accepted_epoch, restored.zab.current_epoch));
+        let epochs =
+            || storage.restore_ensemble(4).map(|restored| (restored.zab.accepted_epoch, restored.zab.current_epoch));
         assert_eq!(epochs().expect("made from the data"), (1, 1));
         assert_eq!(storage.read_epoch(CURRENT_EPOCH).expect("reads"), Some(1));
         carry_out(&storage, vec![Job::AcceptedEpoch(7)]).expect("works");

@@ -401,7 +401,7 @@ impl World {
             }
             self.tick();
         }
-        panic!("{what}: not within {ms} ms; {:?}", self.roles());
+        panic!("{what}: not within {ms} ms; {:?}; {:#?}", self.roles(), self.states());
     }
 
     pub fn roles(&self) -> Vec<Option<(ServerState, bool)>> {
@@ -425,16 +425,28 @@ impl World {
         leader
     }
 
+    /// How far every server is, and what its tree is.
+    pub fn states(&self) -> Vec<String> {
+        let lives = self.nodes.iter().filter_map(|node| node.life.as_ref());
+        lives
+            .map(|life| {
+                let db = life.server.keeper().db();
+                let nodes = db.tree().node_count();
+                format!("{:#x} {nodes} {} sessions {:?}", db.last_zxid(), db.tree().digest(), db.sessions().keys())
+            })
+            .collect()
+    }
+
     /// Waits until all servers that live have applied the same.
     pub fn agree(&mut self) {
         self.run_until(10_000, "the same everywhere", |world| {
-            let states: BTreeSet<(i64, i64, usize)> = world
+            let states: BTreeSet<(i64, usize)> = world
                 .nodes
                 .iter()
                 .filter_map(|node| node.life.as_ref())
                 .map(|life| {
                     let db = life.server.keeper().db();
-                    (db.last_zxid() & 0xffff_ffff, db.tree().digest(), db.sessions().len())
+                    (db.tree().digest(), db.sessions().len())
                 })
                 .collect();
             states.len() == 1
