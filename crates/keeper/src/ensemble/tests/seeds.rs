@@ -71,8 +71,8 @@ fn accident(world: &mut World) {
 }
 
 fn run(seed: u64) {
-    let mut world = World::new(seed, 3, usize::from(seed % 3 == 0));
-    world.commit_log_count = if seed % 2 == 0 { 10 } else { 500 };
+    let mut world = World::new(seed, 3, usize::from(seed.is_multiple_of(3)));
+    world.commit_log_count = if seed.is_multiple_of(2) { 10 } else { 500 };
     world.snap_count = if seed % 4 < 2 { 30 } else { 100_000 };
     world.start_all();
     let mut promises = Promises::default();
