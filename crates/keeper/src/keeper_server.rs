@@ -81,6 +81,8 @@ pub struct ServerConfig {
 pub struct ServerInfo {
     pub version: String,
     pub client_port: i32,
+    /// Where clients connect; empty when it is not known yet.
+    pub client_address: String,
     pub secure_client_port: i32,
     pub data_dir: String,
     pub data_log_dir: String,

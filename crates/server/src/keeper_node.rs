@@ -81,6 +81,7 @@ impl KeeperNode {
         let storage = KeeperStorage::open(Arc::clone(&disk), config.storage).map_err(StartError::new)?;
         let mut server_config = config.server;
         server_config.info.client_port = i32::from(address.port());
+        server_config.info.client_address = address.to_string();
         server_config.info.environment = keeper_operator::environment();
         let parts = match config.ensemble {
             None => alone(server_config, storage, clock, Box::new(fatal))?,

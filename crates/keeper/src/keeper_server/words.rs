@@ -5,7 +5,7 @@ use super::admin::bracketed;
 use crate::config::Role;
 use crate::connection::Connection;
 use crate::metrics;
-use crate::quorum_status::QuorumStatus;
+use crate::quorum_status::{QuorumStatus, Role as QuorumRole};
 use crate::stats::java_double;
 use crate::watch_manager::ConnId;
 use ottla_base::limits::KEEPER_HANDSHAKE_MS;
@@ -178,12 +178,24 @@ impl KeeperServer {
     fn write_dump(&self, now: Now, out: &mut String) -> std::fmt::Result {
         let date = |mono_ms: u64| java_date(now.wall_ms + mono_ms as i64 - now.mono_ms() as i64);
         writeln!(out, "SessionTracker dump:")?;
+        let learns = self.operator.quorum.as_ref().is_some_and(|quorum| quorum.role != QuorumRole::Leading);
         let buckets = self.sessions.buckets();
+        if learns {
+            // The leader keeps the time; a learner knows who there is.
+            let sessions = self.db.sessions();
+            writeln!(out, "Global Sessions({}):", sessions.len())?;
+            sessions.iter().try_for_each(|(id, timeout_ms)| writeln!(out, "0x{id:x}\t{timeout_ms}ms"))?;
+            return self.write_dump_rest(now, date, out);
+        }
         writeln!(out, "Session Sets ({})/({}):", buckets.len(), self.sessions.len())?;
         for (at, ids) in buckets {
             writeln!(out, "{} expire at {}:", ids.len(), date(at))?;
             ids.iter().try_for_each(|id| writeln!(out, "\t0x{id:x}"))?;
         }
+        self.write_dump_rest(now, date, out)
+    }
+
+    fn write_dump_rest(&self, now: Now, date: impl Fn(u64) -> String, out: &mut String) -> std::fmt::Result {
         writeln!(out, "ephemeral nodes dump:")?;
         let sessions = self.db.tree.sessions_with_ephemerals();
         writeln!(out, "Sessions with Ephemerals ({}):", sessions.len())?;

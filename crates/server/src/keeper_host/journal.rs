@@ -85,10 +85,17 @@ fn carry_out(writer: &mut JournalWriter, works: Vec<Work>, shared: &Arc<Shared>)
     if exclusive.is_some() {
         shared.generation.fetch_add(1, Ordering::AcqRel);
     }
+    let appended: usize =
+        entries.iter().map(|entry| if let Job::Append(txns) = &entry.job { txns.len() } else { 0 }).sum();
+    let began_us = shared.clock.mono_us();
     let written = writer
         .carry_out(entries)
         .map_err(|error| describe(&error, matches!(&error, StorageError::Io { error, .. } if is_full(error))))?;
     drop(exclusive);
+    if appended > 0 {
+        let took_us = shared.clock.mono_us().saturating_sub(began_us);
+        shared.machine.lock().server.keeper_mut().note_sync(appended, took_us);
+    }
     if let Some(written) = written {
         shared.step_ensemble(MemberInput::Persisted(written));
     }

@@ -188,17 +188,24 @@ impl KeeperServer {
     pub(super) fn view_voting(&self) -> Entries {
         let voters = self.operator.quorum.iter().flat_map(|quorum| quorum.servers.iter());
         let voters = voters.filter(|(_, server)| server.role == VotingRole::Participant);
+        let mine = self.operator.quorum.as_ref().map(|quorum| quorum.my_id);
         let view = |(id, server): (&i64, &ServerSpec)| {
+            let client = if mine == Some(*id) { self.own_client_address(server) } else { client_address(server) };
             let (quorum, election) = (addresses(server, false), addresses(server, true));
             let view = Json::object([
                 ("server_addresses", quorum.into_iter().collect()),
                 ("election_addresses", election.into_iter().collect()),
-                ("client_address", client_address(server).into()),
+                ("client_address", client.into()),
                 ("learner_type", "participant".into()),
             ]);
             (id.to_string(), view)
         };
         entries([("current_config", Json::Object(voters.map(view).collect()))])
+    }
+
+    /// The configuration of an ensemble may leave it to each server's own.
+    fn own_client_address(&self, server: &ServerSpec) -> String {
+        if server.client.is_none() { self.config.info.client_address.clone() } else { client_address(server) }
     }
 
     pub(super) fn view_watch_summary(&self) -> Entries {
@@ -238,7 +245,7 @@ impl KeeperServer {
             ("is_leader", self.leads().into()),
             ("quorum_address", mine.map_or(Json::Null, |server| multiple_addresses(server, false))),
             ("election_address", mine.map_or(Json::Null, |server| multiple_addresses(server, true))),
-            ("client_address", mine.map_or(String::new(), client_address).into()),
+            ("client_address", mine.map_or(String::new(), |server| self.own_client_address(server)).into()),
             ("voting", mine.is_some_and(|server| server.role == VotingRole::Participant).into()),
             ("last_zxid", format!("0x{last_zxid:x}").into()),
             ("zab_epoch", (last_zxid >> 32).into()),
