@@ -64,7 +64,8 @@ impl Server {
     fn is_serving(&self) -> bool {
         match self {
             Self::Alone(_) => true,
-            Self::Member(member) => member.is_serving(),
+            // A leader may be told to take none.
+            Self::Member(member) => member.keeper().is_serving(),
         }
     }
 
