@@ -342,6 +342,57 @@ def test_an_embedded_keeper_has_it_when_asked(starting, tmp_path):
     assert json.loads(answer) == {"command": "ruok", "error": None}
 
 
+@pytest.fixture
+def ensemble(tmp_path):
+    """Two servers that vote and an observer, all ours; gives their client and admin ports by number."""
+    ports = {n: (free_port(), free_port(), free_port(), free_port()) for n in (1, 2, 3)}
+    servers = []
+    for n, (client, admin, _, _) in ports.items():
+        directory = tmp_path / str(n)
+        (directory / "data").mkdir(parents=True)
+        (directory / "data" / "myid").write_text(f"{n}\n")
+        lines = [f"server.{m}=127.0.0.1:{p[2]}:{p[3]}:{'observer' if m == 3 else 'participant'}" for m, p in ports.items()]
+        lines += ["tickTime=1000", "initLimit=10", "syncLimit=5", f"dataDir={directory}/data", f"clientPort={client}",
+                  "clientPortAddress=127.0.0.1", f"admin.serverPort={admin}", "admin.serverAddress=127.0.0.1", "4lw.commands.whitelist=*"]
+        lines += ["peerType=observer"] if n == 3 else []
+        (directory / "zoo.cfg").write_text("\n".join(lines) + "\n")
+        servers.append(Server([BIN, "keeper", directory / "zoo.cfg"], directory / "log", [client, admin]).start())
+    yield {n: p[:2] for n, p in ports.items()}
+    for server in servers:
+        server.stop()
+
+
+@ours_only
+def test_each_role_tells_what_it_tells_in_a_real_ensemble(ensemble):
+    def roles():
+        told = {}
+        for n, (client, _) in ensemble.items():
+            lines = dict(line.split("\t", 1) for line in four_letters(client, "mntr").splitlines() if "\t" in line)
+            told[lines.get("zk_server_state")] = (n, lines)
+        ready = set(told) == {"leader", "follower", "observer"} and told["leader"][1]["zk_synced_observers"] == "1"
+        return told if ready and told["leader"][1]["zk_synced_followers"] == "1" else None
+
+    told = wait_for(roles, 30, "a leader, a follower and an observer")
+    for role, (n, lines) in told.items():
+        assert sorted(lines) == sorted(REAL["mntr"] + REAL[f"mntr_of_a_{role}"]), role
+        client, admin = ensemble[n]
+        ask = lambda name: json.loads(urllib.request.urlopen(f"http://127.0.0.1:{admin}/commands/{name}", timeout=10).read())
+        leader = told["leader"][0]
+        assert ask("leader") == {"is_leader": n == leader, "leader_id": leader, "leader_ip": "127.0.0.1", "command": "leader", "error": None}
+        state = ask("zabstate")
+        assert (state["myid"], state["voting"], state["zabstate"]) == (n, role != "observer", "broadcast")
+        assert state["client_address"] == f"127.0.0.1:{client}"
+        assert sorted(ask("voting_view")["current_config"]) == ["1", "2"]
+        assert ("proposal_stats" in ask("server_stats")) == (role == "leader")
+        assert ("Proposal sizes" in four_letters(client, "srvr")) == (role == "leader")
+        conf = four_letters(client, "conf")
+        assert f"peerType={int(role == 'observer')}\nmembership: \nserver.1=" in conf and "electionAlg=3" in conf
+        dump = four_letters(client, "dump")
+        assert dump.startswith("SessionTracker dump:\n" + ("Session Sets" if role == "leader" else "Global Sessions(0):\n"))
+    observers = json.loads(urllib.request.urlopen(f"http://127.0.0.1:{ensemble[leader][1]}/commands/observers", timeout=10).read())
+    assert observers["synced_observers"] == 1 and observers["observers"][0]["sid"] == 3
+
+
 def test_bad_requests_do_no_harm(keeper):
     for bytes_ in (b"\0" * 100, b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\n\r\n", b"POST /commands/ruok HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
                    b"GET /commands/%zz HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /commands/ruok HTTP/1.1\r\n" + b"x: y\r\n" * 10_000 + b"\r\n"):

@@ -170,11 +170,6 @@ pub struct ServerStats {
     pub node_children_watchers: Summary,
     /// Connections that were not read from because there was too much to do.
     pub throttled: u64,
-    /// Requests of clients that had gone, or whose session had ended, before their turn came.
-    pub stale_requests: u64,
-    pub stale_requests_dropped: u64,
-    /// Answers to clients that had gone.
-    pub stale_replies: u64,
     pub auth_failed: u64,
     pub unrecoverable_errors: u64,
     pub containers_deleted: u64,
@@ -189,17 +184,13 @@ pub struct ServerStats {
     pub batch_size: Summary,
     pub snapshot_time: Summary,
     pub restore_time: Summary,
-    /// The start: everything, the snapshot, the log behind it, and how many transactions that had.
+    /// The start: snapshot and log, and how many transactions the log had.
     pub db_init_time: Summary,
-    pub startup_snap_load_time: Summary,
-    pub startup_txns_load_time: Summary,
     pub startup_txns_loaded: Summary,
     /// From a change's decision to its being applied here, by the wall clock.
     pub propagation_latency: Summary,
     /// From a client's request to its being committed.
     pub local_write_committed: Summary,
-    /// From handing transactions to the log to their being durable.
-    pub log_latency: Summary,
     /// Requests of one client waiting when another came behind them.
     pub session_queue: Summary,
     pub quorum: QuorumStats,
