@@ -41,6 +41,22 @@ impl<'a> NodeRef<'a> {
         self.node.path()
     }
 
+    #[must_use]
+    pub(crate) fn path_bytes(&self) -> &'a [u8] {
+        &self.node.block[..self.node.path_len()]
+    }
+
+    /// The transaction that created it.
+    #[must_use]
+    pub(crate) fn czxid(&self) -> i64 {
+        self.node.czxid
+    }
+
+    #[must_use]
+    pub(crate) fn child_ids(&self) -> &'a [NodeId] {
+        self.node.children()
+    }
+
     /// `None` is null, which is not the same as empty.
     #[must_use]
     pub fn data(&self) -> Option<&'a [u8]> {
@@ -212,6 +228,12 @@ impl DataTree {
     #[must_use]
     pub fn get(&self, path: &str) -> Option<NodeRef<'_>> {
         self.find(path).map(|id| NodeRef { tree: self, node: self.node(id) })
+    }
+
+    /// The node in this place of the slab, if there is one now.
+    #[must_use]
+    pub(crate) fn node_at(&self, id: NodeId) -> Option<NodeRef<'_>> {
+        self.nodes.get(id as usize)?.as_ref().map(|node| NodeRef { tree: self, node })
     }
 
     /// Number of nodes as ZooKeeper counts them: the root twice.

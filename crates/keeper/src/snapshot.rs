@@ -9,7 +9,7 @@ mod stream;
 pub use stream::SnapshotReceiver;
 
 use crate::acl::{AclId, AclList};
-use crate::data_tree::DataTree;
+use crate::data_tree::{DataTree, NodeId, NodeRef};
 use crate::database::{Database, ZxidDigest};
 use crate::digest::{DIGEST_VERSION, StatPersisted};
 use crate::jute::Jute;
@@ -25,14 +25,20 @@ use std::sync::Arc;
 pub const MAGIC: i32 = 0x5a4b_534e;
 const VERSION: i32 = 2;
 const DB_ID: i64 = -1;
+/// Bytes of the part of a stat that is on disk.
+const STAT_LEN: usize = 60;
 
-/// Writes a snapshot in parts, while the database goes on changing between them.
+/// Writes a snapshot in parts, while the database goes on changing between them. The tree has to stay the same one:
+/// nodes come, change and go, but nothing else takes its place.
 #[derive(Debug)]
 pub struct SnapshotWriter {
     /// For another server rather than a file.
     for_learner: bool,
     checksum: u32,
     stage: Stage,
+    /// The last transaction in the tree when the first node was written. A younger node may have the place in the slab of
+    /// one that was noted as a child and is gone; the log makes it again.
+    begun_zxid: i64,
     /// Nodes whose children are being written.
     open: Vec<Level>,
 }
@@ -44,11 +50,10 @@ enum Stage {
     Tail,
 }
 
-/// Children of a node as they were when it was written: names, each ended by NUL, which no name has.
+/// Children of a node as they were when it was written.
 #[derive(Debug)]
 struct Level {
-    parent: String,
-    names: String,
+    children: Vec<NodeId>,
     at: usize,
 }
 
@@ -61,7 +66,7 @@ impl Default for SnapshotWriter {
 impl SnapshotWriter {
     #[must_use]
     pub fn new() -> Self {
-        Self { for_learner: false, checksum: 1, stage: Stage::Head, open: Vec::new() }
+        Self { for_learner: false, checksum: 1, stage: Stage::Head, begun_zxid: 0, open: Vec::new() }
     }
 
     /// What a learner gets: no header, no seals, no digest, but a signature at the end ([`SnapshotReceiver`]). What
@@ -81,7 +86,10 @@ impl SnapshotWriter {
                 DB_ID.write(out);
             }
             write_head(db, out);
-            self.write_node(&db.tree, "/", out);
+            self.begun_zxid = db.last_zxid();
+            if let Some(root) = db.tree.get("/") {
+                self.write_node(root, out);
+            }
             self.stage = Stage::Nodes;
         }
         while self.stage == Stage::Nodes && out.len() - start < max_bytes {
@@ -125,32 +133,26 @@ impl SnapshotWriter {
             self.stage = Stage::Tail;
             return;
         };
-        let Some(len) = level.names[level.at..].find('\0') else {
+        let Some(&id) = level.children.get(level.at) else {
             self.open.pop();
             return;
         };
-        let name = &level.names[level.at..level.at + len];
-        let path = format!("{}/{name}", level.parent);
-        level.at += len + 1;
-        self.write_node(tree, &path, out);
+        level.at += 1;
+        if let Some(node) = tree.node_at(id).filter(|node| node.czxid() <= self.begun_zxid) {
+            self.write_node(node, out);
+        }
     }
 
-    /// Writes a node, if it is still there, and notes its children.
-    fn write_node(&mut self, tree: &DataTree, path: &str, out: &mut Vec<u8>) {
-        let Some(node) = tree.get(path) else { return };
+    /// Writes a node and notes its children.
+    fn write_node(&mut self, node: NodeRef<'_>, out: &mut Vec<u8>) {
         // The root is called by the empty name; "/" ends the nodes.
-        let path = if path == "/" { "" } else { path };
-        path.write(out);
+        let path = if node.path_bytes() == b"/" { b"" } else { node.path_bytes() };
+        Some(path).write(out);
         node.data().write(out);
         node.acl_id().to_long().write(out);
         node.stat_persisted().write(out);
         if node.num_children() > 0 {
-            let mut names = String::new();
-            for name in node.children() {
-                names.push_str(name);
-                names.push('\0');
-            }
-            self.open.push(Level { parent: path.to_owned(), names, at: 0 });
+            self.open.push(Level { children: node.child_ids().to_vec(), at: 0 });
         }
     }
 }
@@ -171,15 +173,17 @@ fn write_head(db: &Database, out: &mut Vec<u8>) {
 
 impl StatPersisted {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        self.czxid.write(out);
-        self.mzxid.write(out);
-        self.ctime.write(out);
-        self.mtime.write(out);
-        self.version.write(out);
-        self.cversion.write(out);
-        self.aversion.write(out);
-        self.ephemeral_owner.write(out);
-        self.pzxid.write(out);
+        let mut bytes = [0; STAT_LEN];
+        bytes[0..8].copy_from_slice(&self.czxid.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.mzxid.to_be_bytes());
+        bytes[16..24].copy_from_slice(&self.ctime.to_be_bytes());
+        bytes[24..32].copy_from_slice(&self.mtime.to_be_bytes());
+        bytes[32..36].copy_from_slice(&self.version.to_be_bytes());
+        bytes[36..40].copy_from_slice(&self.cversion.to_be_bytes());
+        bytes[40..44].copy_from_slice(&self.aversion.to_be_bytes());
+        bytes[44..52].copy_from_slice(&self.ephemeral_owner.to_be_bytes());
+        bytes[52..60].copy_from_slice(&self.pzxid.to_be_bytes());
+        out.extend_from_slice(&bytes);
     }
 }
 
