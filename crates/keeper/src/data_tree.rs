@@ -1,5 +1,5 @@
 //! The tree of nodes (`DataTree`): a slab of nodes and a hash index on the full path, one heap block (path and data
-//! together) per node. A node that was never changed after its creation and has no children takes 64 bytes, its block,
+//! together) per node. A node that was never changed after its creation and has no children takes 56 bytes, its block,
 //! and 5 to 10 bytes of index; the rest of its stat is kept apart once it differs from what creation gave it.
 //!
 //! Only [`crate::database::Database::apply`] and what it calls change the tree in service, transaction by transaction.
@@ -26,7 +26,6 @@ use std::sync::Arc;
 /// Place of a node in the slab.
 pub type NodeId = u32;
 const ROOT: NodeId = 0;
-const NONE: NodeId = u32::MAX;
 
 /// A node, for reading.
 #[derive(Clone, Copy)]
@@ -166,7 +165,7 @@ impl DataTree {
         let mut tree = Self::empty(extended_types);
         let none = StatPersisted::default();
         for path in ["/", "/zookeeper", quota::QUOTA_ROOT, "/zookeeper/config"] {
-            tree.insert(path, Some(b""), AclId::OPEN, none, NONE);
+            tree.insert(path, Some(b""), AclId::OPEN, none);
         }
         tree.link(1, ROOT);
         tree.link(2, 1);
@@ -208,18 +207,17 @@ impl DataTree {
         self.nodes[id as usize].as_mut().expect("an id in use names a node")
     }
 
-    fn hash(&self, path: &str) -> u32 {
-        let hash = self.hasher.hash_one(path.as_bytes());
-        (hash ^ (hash >> 32)) as u32
+    fn hash(&self, path: &str) -> u64 {
+        self.hasher.hash_one(path.as_bytes())
     }
 
     fn find(&self, path: &str) -> Option<NodeId> {
         let path = if path.is_empty() { "/" } else { path };
         let hash = self.hash(path);
         self.index
-            .find(spread(hash), |&id| {
+            .find(hash, |&id| {
                 let node = self.node(id);
-                node.hash == hash && &node.block[..node.path_len()] == path.as_bytes()
+                &node.block[..node.path_len()] == path.as_bytes()
             })
             .copied()
     }
@@ -326,7 +324,7 @@ impl DataTree {
     }
 
     /// Puts a node into slab and index, without its parent's knowledge.
-    fn insert(&mut self, path: &str, data: Option<&[u8]>, acl: AclId, stat: StatPersisted, parent: NodeId) -> NodeId {
+    fn insert(&mut self, path: &str, data: Option<&[u8]>, acl: AclId, stat: StatPersisted) -> NodeId {
         let hash = self.hash(path);
         let (block, path_len) = block(path, data);
         let plain = stat == StatPersisted::created(stat.czxid, stat.ctime, 0);
@@ -344,8 +342,7 @@ impl DataTree {
         });
         let crc = ContentCrc::of(path, data.unwrap_or(&[]));
         self.data_size += block.len() as i64;
-        let node =
-            Node { block, path_len, hash, czxid: stat.czxid, ctime: stat.ctime, extra, acl, parent, slot: 0, crc };
+        let node = Node { block, path_len, czxid: stat.czxid, ctime: stat.ctime, extra, acl, slot: 0, crc };
         self.digest = self.digest.wrapping_add(node.digest());
         let id = match self.free.pop() {
             Some(id) => {
@@ -357,9 +354,9 @@ impl DataTree {
                 (self.nodes.len() - 1) as NodeId
             }
         };
-        let nodes = &self.nodes;
-        self.index
-            .insert_unique(spread(hash), id, |&id| nodes[id as usize].as_ref().map_or(0, |node| spread(node.hash)));
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        let path_of = |id: NodeId| nodes[id as usize].as_ref().map_or(&[][..], |node| &node.block[..node.path_len()]);
+        self.index.insert_unique(hash, id, |&id| hasher.hash_one(path_of(id)));
         self.remember_owner(id, stat.ephemeral_owner);
         id
     }
@@ -369,8 +366,7 @@ impl DataTree {
         let children = &mut self.node_mut(parent).extra_mut().children;
         children.push(child);
         let slot = (children.len() - 1) as u32;
-        let node = self.node_mut(child);
-        (node.parent, node.slot) = (parent, slot);
+        self.node_mut(child).slot = slot;
     }
 
     fn remember_owner(&mut self, id: NodeId, owner: i64) {
@@ -438,7 +434,7 @@ impl DataTree {
                 extra.pzxid = zxid;
             }
         });
-        let id = self.insert(path, data, acl_id, StatPersisted::created(zxid, time, owner), parent);
+        let id = self.insert(path, data, acl_id, StatPersisted::created(zxid, time, owner));
         self.link(id, parent);
         self.count_quota_of_new_node(path, parent_path, name, data.map_or(0, <[u8]>::len));
         let parent_acl = Arc::clone(self.acls.list(self.node(parent).acl));
@@ -458,7 +454,7 @@ impl DataTree {
         });
         let id = self.find(path).filter(|&id| id != ROOT).ok_or(ErrorCode::NoNode)?;
         self.remove_descendants(id);
-        self.unlink(id);
+        self.unlink(id, parent);
         let node = self.remove_from_index(id);
         let acl = Arc::clone(self.acls.list(node.acl));
         self.acls.remove_usage(node.acl);
@@ -489,9 +485,8 @@ impl DataTree {
     }
 
     /// Takes a node out of its parent's children.
-    fn unlink(&mut self, id: NodeId) {
-        let node = self.node(id);
-        let (parent, slot) = (node.parent, node.slot as usize);
+    fn unlink(&mut self, id: NodeId, parent: NodeId) {
+        let slot = self.node(id).slot as usize;
         let children = &mut self.node_mut(parent).extra_mut().children;
         children.swap_remove(slot);
         // Children come and go in masses; don't keep the room of the greatest mass.
@@ -504,8 +499,8 @@ impl DataTree {
     }
 
     fn remove_from_index(&mut self, id: NodeId) -> Node {
-        let hash = self.node(id).hash;
-        if let Ok(entry) = self.index.find_entry(spread(hash), |&other| other == id) {
+        let hash = self.hash(self.node(id).path());
+        if let Ok(entry) = self.index.find_entry(hash, |&other| other == id) {
             entry.remove();
         }
         let node = self.nodes[id as usize].take().expect("an id in use names a node");
@@ -581,17 +576,18 @@ impl DataTree {
             return Err(format!("the root is not the first node (path {full})"));
         }
         let parent = match full {
-            "/" => NONE,
-            _ => path::split(full)
-                .and_then(|(parent, _)| self.find(parent))
-                .ok_or_else(|| format!("no parent of {full} in the snapshot"))?,
+            "/" => None,
+            _ => {
+                let parent = path::split(full).and_then(|(parent, _)| self.find(parent));
+                Some(parent.ok_or_else(|| format!("no parent of {full} in the snapshot"))?)
+            }
         };
         if self.find(full).is_some() {
             return Err(format!("{full} is in the snapshot twice"));
         }
-        let id = self.insert(full, data, acl, stat, parent);
+        let id = self.insert(full, data, acl, stat);
         self.acls.add_usage(acl);
-        if parent != NONE {
+        if let Some(parent) = parent {
             self.link(id, parent);
         }
         Ok(())
@@ -633,9 +629,4 @@ impl DataTree {
     pub(crate) fn acls_mut(&mut self) -> &mut AclCache {
         &mut self.acls
     }
-}
-
-/// The index wants 64 bits, of which it uses the lowest and the highest.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -23,12 +23,10 @@ pub(super) struct Node {
     pub(super) block: Box<[u8]>,
     /// Length of the path; the highest bit tells that the data is null, which is not the same as empty.
     pub(super) path_len: u32,
-    pub(super) hash: u32,
     pub(super) czxid: i64,
     pub(super) ctime: i64,
     pub(super) extra: Option<Box<Extra>>,
     pub(super) acl: AclId,
-    pub(super) parent: NodeId,
     /// Where the parent's list of children has this node.
     pub(super) slot: u32,
     pub(super) crc: ContentCrc,
