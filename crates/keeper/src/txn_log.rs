@@ -21,6 +21,13 @@ pub const HEADER_LEN: u64 = 16;
 /// Says that writing the log failed: what the page cache has of its last file need not be on disk, and a sync that
 /// succeeds later proves nothing, because the pages count as clean.
 pub const SUSPECT_FILE: &str = ".ottla_suspect";
+/// Bytes of zeros written ahead of what is written a little at a time. Room that was allocated but never written makes a
+/// file system note with each sync that it is in use now, in its own journal, behind whatever others do there; a sync of
+/// what is written over waits for nobody.
+const ZEROS_BYTES: usize = 256 << 10;
+static ZEROS: [u8; ZEROS_BYTES] = [0; ZEROS_BYTES];
+/// Writes of more bytes than that come from many clients, for whom the sync counts little.
+const SMALL_BYTES: usize = 16 << 10;
 /// The file grows by the next step when less than this is left of the last, in bytes.
 const ROOM: u64 = 4_096;
 
@@ -86,6 +93,8 @@ struct LogFile {
     file: Arc<dyn DiskFile>,
     position: u64,
     allocated: u64,
+    /// Up to here zeros were written, not only allocated: see [`ZEROS_BYTES`].
+    zeroed: u64,
 }
 
 impl TxnLog {
@@ -125,6 +134,10 @@ impl TxnLog {
         }
         log.file.write_all_at(batch.bytes(), log.position)?;
         log.position = end;
+        if end > log.zeroed && batch.bytes().len() < SMALL_BYTES {
+            log.zeroed = log.allocated.min(end + ZEROS_BYTES as u64);
+            log.file.write_all_at(&ZEROS[..(log.zeroed.saturating_sub(end)) as usize], end)?;
+        }
         self.current = Some(log);
         self.written_zxid = last;
         Ok(())
@@ -139,7 +152,7 @@ impl TxnLog {
         DB_ID.write(&mut header);
         file.write_all_at(&header, 0)?;
         self.disk.sync_dir(&self.dir)?;
-        Ok(LogFile { file, position: HEADER_LEN, allocated: HEADER_LEN })
+        Ok(LogFile { file, position: HEADER_LEN, allocated: HEADER_LEN, zeroed: 0 })
     }
 
     /// Makes everything appended durable; gives the last zxid that is on disk now.
