@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 
 /// Length, and the encoded [`ReplyHeader`].
 const HEADER_LEN: usize = 4 + 16;
+/// Room for some small answers, in bytes.
+const ANSWERS_BYTES: usize = 1 << 10;
 
 /// A request that was not answered yet. Answers go out in the order of the requests.
 #[derive(Debug)]
@@ -114,6 +116,10 @@ impl Connection {
 
     /// Appends a reply whose body `body` writes; an error voids the body and goes into the header.
     pub fn reply(&mut self, xid: i32, zxid: i64, body: impl FnOnce(&mut Vec<u8>) -> Result<(), ErrorCode>) {
+        if self.output.is_empty() {
+            // It was handed on with the answers before; growing it from nothing again would copy each of these twice.
+            self.output.reserve(ANSWERS_BYTES);
+        }
         let start = self.output.len();
         0.write(&mut self.output);
         ReplyHeader { xid, zxid, err: 0 }.write(&mut self.output);
