@@ -3,7 +3,8 @@
 //! Everything that happens to the server happens under one lock, and what it wants done is handed on under the same lock,
 //! so that the order stays. Connections, of clients and of other servers, live on a thread of their own, so that a
 //! heartbeat never waits for a broker's work; transactions are written and synced by another, all that wait at once; a
-//! snapshot by a third, while it lasts.
+//! snapshot by a third, while it lasts. Transactions are handed over once per turn of the connections' thread, and what is
+//! on disk is applied and answered there: one wake-up in each direction for all clients that had something to say.
 
 use std::fmt;
 use std::io;
@@ -43,6 +44,8 @@ pub(crate) use journal::Journal;
 const DUPLEX_BYTES: usize = 64 << 10;
 /// Where connections within the process come from.
 const LOCAL_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// Works that are handed over before the turn's end: each has the changes of up to a kilobyte of requests.
+const ENOUGH_WORKS: usize = 32;
 /// Longest time between two ticks, whatever the server says.
 const MAX_TICK: Duration = Duration::from_millis(500);
 
@@ -118,6 +121,11 @@ pub(crate) struct Shared {
     storage: KeeperStorage,
     /// Somebody must be woken earlier than was thought.
     earlier: Notify,
+    /// There are works to be handed over.
+    gathered: Notify,
+    /// What the journal's thread has done and nobody has told the server yet.
+    done: Mutex<Vec<journal::Done>>,
+    persisted: Notify,
     /// Counts what makes a snapshot that is being written void: see [`snapshot`].
     generation: AtomicU64,
     /// Held by whoever names or replaces files of snapshots.
@@ -136,8 +144,10 @@ struct Machine {
     wakes_at_ms: u64,
     outboxes: FixedMap<ConnId, Arc<Outbox>>,
     next_conn: u64,
+    /// For the journal's thread, in their order.
+    works: Vec<journal::Work>,
     /// `None` once the host stops.
-    journal: Option<Sender<journal::Work>>,
+    journal: Option<Sender<Vec<journal::Work>>>,
     snapshot: Option<Sender<snapshot::Part>>,
 }
 
@@ -154,6 +164,7 @@ impl KeeperHost {
             wakes_at_ms: 0,
             outboxes: FixedMap::default(),
             next_conn: 1,
+            works: Vec::new(),
             journal: Some(work),
             snapshot: None,
         };
@@ -164,6 +175,9 @@ impl KeeperHost {
             clock,
             storage,
             earlier: Notify::new(),
+            gathered: Notify::new(),
+            done: Mutex::new(Vec::new()),
+            persisted: Notify::new(),
             generation: AtomicU64::new(0),
             naming: Mutex::new(()),
             patience,
@@ -172,6 +186,8 @@ impl KeeperHost {
         });
         let (stop, stopped) = oneshot::channel();
         handle.spawn(tick(Arc::clone(&shared)));
+        handle.spawn(hand_over(Arc::clone(&shared)));
+        handle.spawn(acknowledge(Arc::clone(&shared)));
         let connections = std::thread::Builder::new().name("ottla-keeper".to_owned()).spawn(move || {
             // An error means that the sender is gone, which ends the thread too.
             let _ = runtime.block_on(stopped);
@@ -249,6 +265,7 @@ impl KeeperHost {
         let _ = threads.connections.join();
         {
             let mut machine = self.shared.machine.lock();
+            machine.hand_over();
             machine.journal = None;
             machine.snapshot = None;
         }
@@ -308,8 +325,8 @@ impl Shared {
             }
             Output::Pause { conn } => machine.pause(conn, true),
             Output::Resume { conn } => machine.pause(conn, false),
-            Output::Append(batch) => machine.log(journal::Work::Append(batch)),
-            Output::RollLog => machine.log(journal::Work::Roll),
+            Output::Append(batch) => self.log(machine, journal::Work::Append(batch)),
+            Output::RollLog => self.log(machine, journal::Work::Roll),
             Output::SnapshotBegin { zxid } => machine.snapshot = snapshot::start(self, zxid),
             Output::SnapshotChunk(bytes) => machine.snapshot_part(snapshot::Part::Chunk(bytes)),
             Output::SnapshotEnd => {
@@ -317,6 +334,23 @@ impl Shared {
                 machine.snapshot = None;
             }
         }
+    }
+
+    /// Work for the journal's thread, which gets it when everybody else of this turn has had his say, or when there is
+    /// enough for it to do while they have.
+    fn log(&self, machine: &mut Machine, work: journal::Work) {
+        machine.works.push(work);
+        match machine.works.len() {
+            1 => self.gathered.notify_one(),
+            ENOUGH_WORKS => machine.hand_over(),
+            _ => {}
+        }
+    }
+
+    /// From the journal's thread: this is on disk now.
+    fn post(&self, done: journal::Done) {
+        self.done.lock().push(done);
+        self.persisted.notify_one();
     }
 
     /// A new connection, and the box in which what is to be sent to it gathers.
@@ -362,10 +396,12 @@ impl Machine {
         }
     }
 
-    fn log(&self, work: journal::Work) {
-        if let Some(journal) = &self.journal {
+    fn hand_over(&mut self) {
+        if let Some(journal) = &self.journal
+            && !self.works.is_empty()
+        {
             // The thread has gone when the log failed; nothing is acknowledged any more then.
-            let _ = journal.send(work);
+            let _ = journal.send(std::mem::take(&mut self.works));
         }
     }
 
@@ -389,6 +425,28 @@ async fn tick(shared: Arc<Shared>) {
         tokio::select! {
             () = tokio::time::sleep(wait.min(MAX_TICK)) => shared.tick(),
             () = shared.earlier.notified() => {}
+        }
+    }
+}
+
+/// Gives the journal's thread what has gathered; woken behind the tasks that gather it.
+async fn hand_over(shared: Arc<Shared>) {
+    loop {
+        shared.gathered.notified().await;
+        shared.machine.lock().hand_over();
+    }
+}
+
+/// Tells the server what is on disk.
+async fn acknowledge(shared: Arc<Shared>) {
+    loop {
+        shared.persisted.notified().await;
+        let all = std::mem::take(&mut *shared.done.lock());
+        for done in all {
+            match done {
+                journal::Done::Alone { zxid } => shared.step(Input::Persisted { zxid }),
+                journal::Done::Member(written) => shared.step_ensemble(ensemble::Input::Persisted(written)),
+            }
         }
     }
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
-use ottla_keeper::ensemble::{Entry, Input as MemberInput, Job, JournalWriter};
-use ottla_keeper::keeper_server::Input;
+use ottla_keeper::ensemble::{Entry, Job, JournalWriter, Written};
 use ottla_keeper::storage::StorageError;
 use ottla_keeper::txn_batch::TxnBatch;
 use ottla_keeper::txn_log::TxnLog;
@@ -29,15 +28,25 @@ pub(super) enum Work {
     Entry(Entry),
 }
 
+/// What the thread has made durable.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// Everything up to this transaction.
+    Alone {
+        zxid: i64,
+    },
+    Member(Written),
+}
+
 /// Writes until the host stops or the log fails. After a failure nothing is known of the unsynced bytes: it is never
 /// tried again.
-pub(super) fn run(mut journal: Journal, queue: &Receiver<Work>, shared: &Arc<Shared>) {
+pub(super) fn run(mut journal: Journal, queue: &Receiver<Vec<Work>>, shared: &Arc<Shared>) {
     while let Ok(first) = queue.recv() {
-        let works = std::iter::once(first).chain(queue.try_iter());
+        let works = first.into_iter().chain(queue.try_iter().flatten());
         let done = match &mut journal {
             Journal::Alone(log) => match write(log, works, shared) {
                 Ok(Some(zxid)) => {
-                    shared.step(Input::Persisted { zxid });
+                    shared.post(Done::Alone { zxid });
                     Ok(())
                 }
                 Ok(None) => Ok(()),
@@ -97,7 +106,7 @@ fn carry_out(writer: &mut JournalWriter, works: Vec<Work>, shared: &Arc<Shared>)
         shared.machine.lock().server.keeper_mut().note_sync(appended, took_us);
     }
     if let Some(written) = written {
-        shared.step_ensemble(MemberInput::Persisted(written));
+        shared.post(Done::Member(written));
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ impl Shared {
             Output::Client(output) => self.carry_out(machine, output),
             Output::Election(output) => self.carry_out_election(machine, output),
             Output::Quorum(output) => self.carry_out_quorum(machine, output),
-            Output::Journal(entry) => machine.log(journal::Work::Entry(entry)),
+            Output::Journal(entry) => self.log(machine, journal::Work::Entry(entry)),
             Output::SnapshotAborted => {
                 machine.snapshot_part(snapshot::Part::Abort);
                 machine.snapshot = None;
