@@ -15,7 +15,7 @@ import kazoo.recipe.watchers
 import pytest
 from kazoo.protocol.states import KazooState
 
-from conftest import BIN, PEERS, Ottla, Server, four_letters, free_port, java, listens, only_ottla, run, wait_for
+from conftest import BIN, PEERS, Ottla, Server, four_letters, free_port, java, only_ottla, run, wait_for
 
 pytestmark = only_ottla
 OURS, REAL = "ours", "real"
@@ -68,6 +68,9 @@ class Member(Server):
     def _alive(self):
         assert self.is_running(), f"server {self.sid} ended:\n{self.log.read_text()[-3000:]}"
 
+    def snapshots(self):
+        return sorted(p.name for p in self.directory.glob("data/version-2/snapshot.*"))
+
     def dump(self, of="/"):
         """Every node below `of` as this server has it: path, data, stat."""
         client = kazoo.client.KazooClient(hosts=f"127.0.0.1:{self.port}", timeout=20)
@@ -116,15 +119,15 @@ class Ensemble:
             assert "panicked" not in log, log[-3000:]
 
     def start(self, *kinds):
-        """Starts all, of these kinds (ours when none are given), and waits until they serve. The slower ones are given
-        time to be part of the first election, so that the highest id wins it."""
-        kinds = dict(zip(self.members.values(), kinds or [OURS] * len(self.members)))
-        for member in sorted(kinds, key=lambda m: kinds[m] == OURS):
-            member.start(kinds[member])
-            if kinds[member] == REAL and OURS in kinds.values():
-                wait_for(lambda: listens(member.peer_port + 1) or member._alive(), 60, "a real server's election port")
-        for member in self.members.values():
-            member.wait_serving()
+        """Starts all, of these kinds (ours when none are given), and waits until they serve. Server 3 leads: without it
+        there is no quorum at first, however long a JVM takes."""
+        kinds = dict(zip(self.members, kinds or [OURS] * len(self.members)))
+        first = [sid for sid in (3, 1) if sid in kinds]
+        for group in (first, [sid for sid in kinds if sid not in first]):
+            for sid in group:
+                self[sid].start(kinds[sid])
+            for sid in group:
+                self[sid].wait_serving()
         return self
 
     def leader(self, seconds=30):
@@ -269,15 +272,23 @@ def test_a_mixed_ensemble_led_by_either(tmp_path, kinds):
             assert nodes["/a"][0] == b"still" and mine in nodes
 
 
-def away_and_back(e, away, count):
+def away_and_back(e, away, count, how):
     with e.client() as client:
         client.create("/n", b"")
+        assert "/n" in away.dump()
         away.stop() if away.kind == OURS else away.kill()
-        for i in range(count):
-            put(client, f"/n/{i:05}", b"x" * 100)
+        snapshots = away.snapshots()
+    # Another session, as that one may have been the lost server's.
+    with e.client(hosts=f"127.0.0.1:{e[2].port},127.0.0.1:{e[3].port}") as client:
+        for made in [client.create_async(f"/n/{i:05}", b"x" * 100) for i in range(count)]:
+            made.get(30)
         client.delete("/n/00000")
         away.start().wait_serving()
         put(client, "/n/last")
+    if e[3].kind == OURS:
+        assert re.search(rf"synchronising learner 1 \(at 0x[1-9a-f].*: {how}", e[3].log.read_text()), e[3].log.read_text()
+    if away.kind == OURS:
+        assert (away.snapshots() != snapshots) == (how == "Snap")
     nodes = e.all_equal()
     assert len([p for p in nodes if p.startswith("/n/")]) == count
 
@@ -285,18 +296,19 @@ def away_and_back(e, away, count):
 @pytest.mark.parametrize("kinds", [(OURS, OURS, OURS), (REAL, OURS, OURS), (OURS, REAL, REAL)], ids=["ours", "real-away", "ours-away"])
 def test_catching_up_by_a_difference(tmp_path, kinds):
     with Ensemble(tmp_path) as e:
-        away_and_back(e.start(*kinds), e[1], 20)
+        away_and_back(e.start(*kinds), e[1], 20, "Diff")
 
 
 @pytest.mark.parametrize("kinds", [(OURS, OURS, OURS), (REAL, OURS, OURS), (OURS, REAL, REAL)], ids=["ours", "real-away", "ours-away"])
 def test_catching_up_by_a_snapshot(tmp_path, kinds):
-    # So few transactions are kept that a difference can't be told.
-    with Ensemble(tmp_path, commitLogCount=5, **{"zookeeper.snapshotSizeFactor": -1}) as e:
-        away_and_back(e.start(*kinds), e[1], 60)
+    # More transactions than are kept (ZooKeeper keeps 500 at least).
+    with Ensemble(tmp_path, commitLogCount=500, snapshotSizeFactor=-1) as e:
+        away_and_back(e.start(*kinds), e[1], 520, "Snap")
 
 
 @pytest.mark.parametrize("kinds", [(OURS, OURS, OURS), (REAL, REAL, OURS), (OURS, OURS, REAL)], ids=["ours", "ours-truncates", "real-truncates"])
-def test_what_nobody_else_has_is_truncated(tmp_path, kinds):
+@pytest.mark.parametrize("later", [False, True], ids=["same-epoch", "next-epoch"])
+def test_what_nobody_else_has_goes(tmp_path, kinds, later):
     with Ensemble(tmp_path, tickTime=2000) as e:
         e.start(*kinds)
         leader = e.leader()
@@ -310,13 +322,41 @@ def test_what_nobody_else_has_is_truncated(tmp_path, kinds):
             time.sleep(0.3)
             leader.kill()
         assert any(b"/alone" in log.read_bytes() for log in leader.directory.glob("data/version-2/log.*")), "the write reached the log"
-        for sid in (1, 2):
-            e[sid].start()
-        with e.client(hosts=f"127.0.0.1:{e[1].port},127.0.0.1:{e[2].port}") as client:
-            put(client, "/after")
+        snapshots = leader.snapshots()
+        e[1].start()
+        e[2].start().wait_serving()
+        e[1].wait_serving()
+        if later:
+            # Across two epochs nothing can be truncated.
+            with e.client(hosts=f"127.0.0.1:{e[1].port},127.0.0.1:{e[2].port}") as client:
+                put(client, "/later")
         leader.start().wait_serving()
+        how = "Snap" if later else "Trunc"
+        if e[2].kind == OURS:
+            assert re.search(rf"synchronising learner 3 \(at 0x[1-9a-f].*: {how}", e[2].log.read_text()), e[2].log.read_text()
+        if leader.kind == OURS:
+            assert (leader.snapshots() != snapshots) == later
+        with e.client() as client:
+            put(client, "/after")
         nodes = e.all_equal()
-        assert "/alone" not in nodes and {"/before", "/after"} <= set(nodes)
+        assert "/alone" not in nodes and {"/before", "/after"} <= set(nodes) and ("/later" in nodes) == later
+
+
+def test_a_follower_that_hangs(tmp_path):
+    with Ensemble(tmp_path, tickTime=200, syncLimit=5) as e:
+        e.start()
+        with e.client(hosts=f"127.0.0.1:{e[2].port},127.0.0.1:{e[3].port}") as client:
+            client.create("/n", b"")
+            hanging = e[1]
+            hanging.process.send_signal(signal.SIGSTOP)
+            for i in range(40):
+                # More than the kernel keeps for a reader that does not read.
+                client.create(f"/n/{i}", b"x" * 900_000)
+            wait_for(lambda: "zk_synced_followers\t1" in four_letters(e[3].port, "mntr"), 20, "the leader's giving it up")
+            assert not client.lost
+            hanging.process.send_signal(signal.SIGCONT)
+            hanging.wait_serving()
+        assert len(e.all_equal()) > 40
 
 
 def test_observers(tmp_path):
