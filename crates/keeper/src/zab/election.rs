@@ -230,6 +230,10 @@ impl Election {
             self.propose(if better { vote } else { own }, me, out);
         } else if is_better(&vote, &self.proposal, me.verifier) {
             self.propose(vote, me, out);
+        } else if is_better(&self.proposal, &vote, me.verifier) {
+            // It may have begun to look after our vote came to it, and would else hear it again only when that is repeated.
+            let reply = notification(self.proposal(), ServerState::Looking, me.config);
+            out.push(Output::Notify { to: from, notification: reply });
         } else if self.finalize_ms.is_some() && self.received.get(&from).is_some_and(|old| old.agrees(&vote)) {
             // Nothing new: the last wait goes on.
             return;
