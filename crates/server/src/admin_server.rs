@@ -20,8 +20,6 @@ use crate::keeper_operator::note_descriptors;
 
 /// How long a connection may last: a snapshot may be on it, in either direction.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
-/// Most bytes of a snapshot that is sent to be restored: it is kept on disk while it comes.
-const RESTORE_BYTES: u64 = 16 << 30;
 const METHODS: &str = "GET, HEAD, POST, TRACE, OPTIONS";
 
 /// Where and how.
@@ -156,9 +154,6 @@ async fn restore(host: Arc<KeeperHost>, request: Request<Incoming>) -> Response<
             let frame = frame.map_err(io::Error::other)?;
             if let Some(bytes) = frame.data_ref() {
                 received.append(bytes)?;
-            }
-            if received.len() > RESTORE_BYTES {
-                return Err(io::Error::other(format!("the snapshot has more than {RESTORE_BYTES} bytes")));
             }
         }
         let restoring = Arc::clone(&host);

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ottla_base::disk::{Disk, DiskFile, OpenMode};
@@ -20,7 +20,9 @@ const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(300);
 /// How often it is looked for.
 const SNAPSHOT_POLL: Duration = Duration::from_millis(5);
 /// Where a snapshot that comes from outside is kept until it was read; a start removes what begins like this.
-const RECEIVED: &str = "unfinished-snapshot.received";
+const RECEIVED: &str = "unfinished-snapshot.received-";
+/// Several may come at once.
+static RECEIVED_COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// A file with a snapshot on its way in.
 #[derive(Debug)]
@@ -28,17 +30,18 @@ pub(crate) struct ReceivedSnapshot {
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     len: u64,
+    most: u64,
 }
 
 impl ReceivedSnapshot {
+    /// Refuses what would leave too little room for the keeper's own files.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.len + bytes.len() as u64 > self.most {
+            return Err(io::Error::other(format!("it is larger than {} bytes, half of the free space", self.most)));
+        }
         self.file.write_all_at(bytes, self.len)?;
         self.len += bytes.len() as u64;
         Ok(())
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.len
     }
 }
 
@@ -79,9 +82,12 @@ impl KeeperHost {
 
     /// A place for a snapshot that comes from outside.
     pub(crate) fn receive_snapshot(&self) -> io::Result<ReceivedSnapshot> {
-        let path = self.shared.storage.snap_dir().join(RECEIVED);
+        let dir = self.shared.storage.snap_dir();
+        let number = RECEIVED_COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = dir.join(format!("{RECEIVED}{number}"));
+        let most = RealDisk.space(dir)?.usable / 2;
         let file = RealDisk.open(&path, OpenMode::Truncate)?;
-        Ok(ReceivedSnapshot { path, file, len: 0 })
+        Ok(ReceivedSnapshot { path, file, len: 0, most })
     }
 
     /// Goes on from a snapshot: it is read, written as the newest of our own, and takes the tree's place. Gives the zxid
