@@ -10,7 +10,7 @@ use ottla_storage::LogManager;
 use parking_lot::{Mutex, RwLock};
 
 use crate::api;
-use crate::config::SharedConfig;
+use crate::config::{BrokerConfig, SharedConfig};
 use crate::control::ControlInbox;
 use crate::coordinator::group::service::GroupCoordinator;
 use crate::fetch_session::FetchSessionCache;
@@ -96,6 +96,12 @@ impl Broker {
     /// [`SharedConfig`] has other settings for the broker.
     pub fn broker_config_changed(&self) {
         self.replicas.broker_config_changed();
+    }
+
+    /// The settings as they are now.
+    #[must_use]
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.shared.config.broker()
     }
 
     #[must_use]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ottla_base::time::Now;
 use ottla_broker::broker::Broker;
+use ottla_broker::config::BrokerConfig;
 use ottla_broker::control::{ControlInbox, ControlInput, ControlOutput, Tag};
 use ottla_broker::reply::{Reply, ReplySink};
 use ottla_broker::request::ConnectionInfo;
@@ -58,6 +59,8 @@ pub(crate) struct ControlDriver {
     pub(crate) progress: Arc<Progress>,
     /// Lets others connect: run once, when the broker is registered and so the controller may call.
     pub(crate) open_listeners: Option<Box<dyn FnOnce() -> Result<(), StartError> + Send>>,
+    /// Called with the settings when dynamic ones changed them.
+    pub(crate) on_broker_config: Box<dyn Fn(&BrokerConfig) + Send>,
 }
 
 impl ControlDriver {
@@ -159,7 +162,10 @@ impl ControlDriver {
                 }
             }
             ControlOutput::TopicConfigChanged { topic } => self.broker().topic_config_changed(&topic),
-            ControlOutput::BrokerConfigChanged => self.broker().broker_config_changed(),
+            ControlOutput::BrokerConfigChanged => {
+                self.broker().broker_config_changed();
+                (self.on_broker_config)(&self.broker().config());
+            }
             ControlOutput::Ready => {
                 self.gate.open();
                 self.progress.ready();

@@ -36,7 +36,7 @@ pub use crate::progress::NodeState;
 use crate::progress::Progress;
 use crate::real_disk::RealDisk;
 use crate::runtime::Cores;
-use crate::socket_server::{SocketServer, SocketServerConfig};
+use crate::socket_server::{ConnectionLimits, SocketServer, SocketServerConfig};
 
 mod embedded_keeper;
 
@@ -134,6 +134,7 @@ pub fn start_node(config: BrokerConfig) -> Result<Node, StartError> {
         inter_broker_listener: config.inter_broker_listener_name.as_str().into(),
         progress: Arc::clone(&progress),
         open_listeners: Some(open_listeners(listening.sockets, Arc::clone(&server))),
+        on_broker_config: on_broker_config(Arc::clone(&server)),
     };
     let control = std::thread::Builder::new().name("ottla-control".to_owned()).spawn(move || driver.run());
     let control = control.map_err(|e| StartError::system(&e))?;
@@ -464,7 +465,6 @@ fn load_logs(logs: &Arc<LogManager>, shared: &SharedConfig, clock: Clock) -> Res
 }
 
 fn socket_server_config(config: &BrokerConfig) -> Result<SocketServerConfig, StartError> {
-    let bound = |value: i32| usize::try_from(value).unwrap_or(usize::MAX);
     let defaults = SocketServerConfig::default();
     let queued = config.layers.get("queued.max.request.bytes").and_then(|text| text.trim().parse::<i64>().ok());
     Ok(SocketServerConfig {
@@ -474,9 +474,28 @@ fn socket_server_config(config: &BrokerConfig) -> Result<SocketServerConfig, Sta
             .filter(|bytes| *bytes > 0)
             .unwrap_or(defaults.max_queued_bytes),
         max_idle: u64::try_from(config.connections_max_idle_ms).ok().map(Duration::from_millis),
-        max_connections: bound(config.max_connections),
-        max_connections_per_ip: bound(config.max_connections_per_ip),
+        limits: connection_limits(config)?,
+    })
+}
+
+fn connection_limits(config: &BrokerConfig) -> Result<ConnectionLimits, StartError> {
+    Ok(ConnectionLimits {
+        max: bound(config.max_connections),
+        max_per_ip: bound(config.max_connections_per_ip),
         per_ip_overrides: per_ip_overrides(&config.max_connections_per_ip_overrides)?,
+    })
+}
+
+/// A limit of the settings as a count.
+fn bound(value: i32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+/// What of the dynamic settings the sockets have to know.
+fn on_broker_config(server: Arc<SocketServer<Gate>>) -> Box<dyn Fn(&BrokerConfig) + Send> {
+    Box::new(move |config| match connection_limits(config) {
+        Ok(limits) => server.set_limits(limits),
+        Err(error) => tracing::error!("the limits of connections stay as they are: {error}"),
     })
 }
 

@@ -31,12 +31,31 @@ pub struct SocketServerConfig {
     pub max_queued_bytes: usize,
     /// `connections.max.idle.ms`; `None` for ever.
     pub max_idle: Option<Duration>,
+    pub limits: ConnectionLimits,
+}
+
+/// How many connections are let in; may change while the server runs.
+#[doc(alias = "ConnectionQuotas")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
     /// `max.connections`
-    pub max_connections: usize,
+    pub max: usize,
     /// `max.connections.per.ip`
-    pub max_connections_per_ip: usize,
+    pub max_per_ip: usize,
     /// `max.connections.per.ip.overrides`
     pub per_ip_overrides: BTreeMap<IpAddr, usize>,
+}
+
+impl ConnectionLimits {
+    fn of(&self, ip: IpAddr) -> usize {
+        self.per_ip_overrides.get(&ip).copied().unwrap_or(self.max_per_ip)
+    }
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { max: usize::MAX, max_per_ip: usize::MAX, per_ip_overrides: BTreeMap::new() }
+    }
 }
 
 impl Default for SocketServerConfig {
@@ -45,9 +64,7 @@ impl Default for SocketServerConfig {
             max_request_bytes: 104_857_600,
             max_queued_bytes: ottla_base::limits::REQUEST_BYTES_IN_FLIGHT,
             max_idle: Some(Duration::from_secs(600)),
-            max_connections: usize::MAX,
-            max_connections_per_ip: usize::MAX,
-            per_ip_overrides: BTreeMap::new(),
+            limits: ConnectionLimits::default(),
         }
     }
 }
@@ -61,6 +78,7 @@ pub struct SocketServer<H> {
 #[derive(Debug)]
 struct Shared<H> {
     config: SocketServerConfig,
+    limits: Mutex<ConnectionLimits>,
     handler: Arc<H>,
     cores: Arc<Cores>,
     clock: Clock,
@@ -92,6 +110,7 @@ impl<H: RequestHandler> SocketServer<H> {
     pub fn new(config: SocketServerConfig, handler: Arc<H>, cores: Arc<Cores>, clock: Clock) -> Self {
         let budget = FrameBudget::new(config.max_queued_bytes);
         let shared = Arc::new(Shared {
+            limits: Mutex::new(config.limits.clone()),
             config,
             handler,
             cores,
@@ -115,6 +134,12 @@ impl<H: RequestHandler> SocketServer<H> {
         let accept = accept(Arc::clone(&self.shared), name.into(), socket);
         self.shared.accepting.lock().push(self.shared.cores.spawn(accept));
         Ok(())
+    }
+
+    /// Other limits from now on. Connections that are too many by them stay.
+    pub fn set_limits(&self, limits: ConnectionLimits) {
+        *self.shared.limits.lock() = limits;
+        self.shared.room.notify_one();
     }
 
     /// Connections open now.
@@ -151,7 +176,7 @@ async fn accept<H: RequestHandler>(shared: Arc<Shared<H>>, listener: Arc<str>, s
         }
     };
     loop {
-        while shared.connections.lock().open.len() >= shared.config.max_connections {
+        while shared.connections.lock().open.len() >= shared.limits.lock().max {
             shared.room.notified().await;
         }
         match socket.accept().await {
@@ -194,8 +219,8 @@ impl<H: RequestHandler> Shared<H> {
         let core = self.cores.least_loaded();
         let activity = Activity::new(self.clock);
         {
+            let limit = self.limits.lock().of(ip);
             let mut connections = self.connections.lock();
-            let limit = self.config.per_ip_overrides.get(&ip).copied().unwrap_or(self.config.max_connections_per_ip);
             let of_ip = connections.per_ip.entry(ip).or_default();
             if *of_ip >= limit {
                 tracing::info!(peer = %ip, limit, "connection refused: max.connections.per.ip is reached");

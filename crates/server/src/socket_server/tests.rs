@@ -306,8 +306,8 @@ fn idle_and_dripping_connections_end_and_busy_ones_stay() {
 
 #[test]
 fn connections_are_bounded_in_all_and_per_address() {
-    let config = SocketServerConfig { max_connections_per_ip: 2, ..SocketServerConfig::default() };
-    let server = start(config);
+    let limits = |max, max_per_ip| ConnectionLimits { max, max_per_ip, ..ConnectionLimits::default() };
+    let server = start(SocketServerConfig { limits: limits(10, 2), ..SocketServerConfig::default() });
     let mut kept: Vec<_> = (0..2).map(|_| server.connect()).collect();
     server.wait("two are in", |s| s.server.connection_count() == 2);
     assert!(is_closed(&mut server.connect()));
@@ -317,7 +317,7 @@ fn connections_are_bounded_in_all_and_per_address() {
     stream.write_all(&framed(b"e")).expect("writes");
     assert_eq!(read_frame(&mut stream), b"e");
 
-    let server = start(SocketServerConfig { max_connections: 1, ..SocketServerConfig::default() });
+    let server = start(SocketServerConfig { limits: limits(1, 10), ..SocketServerConfig::default() });
     let first = server.connect();
     server.wait("the first is in", |s| s.server.connection_count() == 1);
     let mut second = server.connect();
@@ -326,6 +326,17 @@ fn connections_are_bounded_in_all_and_per_address() {
     assert_eq!(server.server.connection_count(), 1);
     drop(first);
     assert_eq!(read_frame(&mut second), b"e waits");
+
+    let mut third = server.connect();
+    third.write_all(&framed(b"e waits, too")).expect("writes");
+    std::thread::sleep(Duration::from_millis(50));
+    server.server.set_limits(limits(2, 2));
+    assert_eq!(read_frame(&mut third), b"e waits, too", "there is room now");
+    server.server.set_limits(limits(10, 2));
+    // The one that was waited for with the old limit may still get in.
+    let _ = server.connect();
+    server.wait("two are left", |s| s.server.connection_count() == 2);
+    assert!(is_closed(&mut server.connect()), "too many of one address");
 }
 
 /// A request that begins like Fetch (API key 1).

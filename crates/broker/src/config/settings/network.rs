@@ -3,7 +3,7 @@
 use super::settings;
 
 settings! {
-    + "advertised.listeners" List null [Any] PerBroker "Addresses that clients and other brokers are told to use, when they differ from listeners.";
+    + "advertised.listeners" List null [Any] ReadOnly "Addresses that clients and other brokers are told to use, when they differ from listeners.";
     + "connections.max.idle.ms" Long "600000" [Any] ReadOnly "Connections without a request for this long are closed.";
     - "control.plane.listener.name" String null [Any] ReadOnly "Listener for the controller's requests alone.";
     - "early.start.listeners" List null [Any] ReadOnly "Listeners opened before authorization is ready.";
