@@ -57,9 +57,12 @@ impl ControlPlane {
     pub(crate) fn init_producer_id(&mut self, body: &[u8], responder: Responder) {
         match InitProducerIdRequest::from_bytes(body, responder.api_version()) {
             Err(error) => responder.close(error.to_string()),
+            Ok(request) if request.transactional_id.as_deref() == Some("") => {
+                answer(responder, ErrorCode::InvalidRequest, -1);
+            }
+            // No broker coordinates transactions yet; anything that can be tried again would be, for ever.
             Ok(request) if request.transactional_id.is_some() => {
-                // No broker coordinates transactions yet.
-                answer(responder, ErrorCode::CoordinatorNotAvailable, -1);
+                answer(responder, ErrorCode::UnsupportedVersion, -1);
             }
             // A producer that already has an id keeps it by raising its epoch; without a coordinator it gets a new one, as in Kafka.
             Ok(_) => match self.producer_ids.take() {

@@ -433,7 +433,7 @@ fn producer_ids_come_in_blocks() {
     cluster.settle();
     assert!(answers.iter().all(super::cluster::Answer::is_there));
     assert_eq!(producer_id(&mut cluster, None), (0, 2_001));
-    assert_eq!(producer_id(&mut cluster, Some("t")), (ErrorCode::CoordinatorNotAvailable as i16, -1));
+    assert_eq!(producer_id(&mut cluster, Some("t")), (ErrorCode::UnsupportedVersion as i16, -1));
     cluster.keeper.write(znodes::PRODUCER_ID_BLOCK, "spoilt");
     cluster.expire_session_of(1);
     cluster.settle();

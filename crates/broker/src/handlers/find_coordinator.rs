@@ -1,8 +1,9 @@
 //! FindCoordinator 0–6: which broker coordinates a group. Since 1 other kinds of keys; since 4 several keys (KIP-699).
 //!
 //! The first question makes `__consumer_offsets`; until it has a leader the answer is `COORDINATOR_NOT_AVAILABLE`, at which
-//! clients ask again. It stays the answer for transactional ids, since transactions are not served yet; share groups are
-//! refused with `INVALID_REQUEST`, as a broker refuses them that doesn't have them.
+//! clients ask again. Transactions are not served yet: for a transactional id it is `UNSUPPORTED_VERSION` with a message, so that
+//! its producer ends at once and does not ask for ever. Share groups are refused with `INVALID_REQUEST`, as a broker refuses
+//! them that doesn't have them.
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub static API: Api = Api { key: ApiKey::FindCoordinator, versions: (0, 6), faci
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
+
+const NO_TRANSACTIONS: &str = "This broker does not serve transactions yet.";
 
 /// Where a coordinator is.
 struct Node {
@@ -48,8 +51,7 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
             host: host.into(),
             port,
             error_code: error.code(),
-            // Kafka explains nothing here but a kind of key that doesn't exist.
-            error_message: Some(if request.key_type > SHARE { error.message() } else { "" }.into()),
+            error_message: Some(explain(request.key_type, error).into()),
         }
     });
     context.reply(&FindCoordinatorResponse { coordinators: coordinators.collect(), ..Default::default() })
@@ -58,7 +60,7 @@ fn handle(broker: &Broker, context: &mut RequestContext<'_>, body: &mut [u8]) ->
 fn find(broker: &Broker, listener: &str, key_type: i8, key: &str) -> Result<Node, ErrorCode> {
     match key_type {
         GROUP => {}
-        TRANSACTION => return Err(ErrorCode::CoordinatorNotAvailable),
+        TRANSACTION => return Err(ErrorCode::UnsupportedVersion),
         _ => return Err(ErrorCode::InvalidRequest),
     }
     let image = broker.metadata().image();
@@ -72,6 +74,15 @@ fn find(broker: &Broker, listener: &str, key_type: i8, key: &str) -> Result<Node
     Ok(Node { id, host: endpoint.host.clone(), port: endpoint.port })
 }
 
+/// Kafka explains nothing here but a kind of key that doesn't exist.
+fn explain(key_type: i8, error: ErrorCode) -> &'static str {
+    match key_type {
+        TRANSACTION => NO_TRANSACTIONS,
+        GROUP..=SHARE => "",
+        _ => error.message(),
+    }
+}
+
 fn parts(found: &Result<Node, ErrorCode>) -> (ErrorCode, i32, &str, i32) {
     match found {
         Ok(node) => (ErrorCode::None, node.id, &node.host, node.port),
@@ -81,7 +92,11 @@ fn parts(found: &Result<Node, ErrorCode>) -> (ErrorCode, i32, &str, i32) {
 
 fn of_one(found: &Result<Node, ErrorCode>) -> FindCoordinatorResponse<'_> {
     let (error, node_id, host, port) = parts(found);
-    let message = if error == ErrorCode::None { "NONE" } else { error.message() };
+    let message = match error {
+        ErrorCode::None => "NONE",
+        ErrorCode::UnsupportedVersion => NO_TRANSACTIONS,
+        _ => error.message(),
+    };
     FindCoordinatorResponse {
         error_code: error.code(),
         error_message: Some(message.into()),

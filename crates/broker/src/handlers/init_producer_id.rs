@@ -1,5 +1,5 @@
 //! InitProducerId 0–5 for idempotent producers; the work is in `producer_ids.rs`. A transactional id is answered with
-//! `COORDINATOR_NOT_AVAILABLE`: the transaction coordinator comes later, and FindCoordinator says so, too.
+//! `UNSUPPORTED_VERSION`: the transaction coordinator comes later, and FindCoordinator says so, too.
 
 use ottla_protocol::ApiKey;
 
