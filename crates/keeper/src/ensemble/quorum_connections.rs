@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-/// A part of a snapshot, in bytes: some hundred microseconds of work.
-const SNAPSHOT_PART_BYTES: usize = 256 << 10;
+/// A part of a snapshot, in bytes: some hundred microseconds of work. Small in tests, so that much happens between two.
+const SNAPSHOT_PART_BYTES: usize = if cfg!(test) { 512 } else { 256 << 10 };
 
 /// Figures of a connection.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,8 +4,8 @@
 use super::{KeeperServer, Output};
 use crate::snapshot::SnapshotWriter;
 
-/// A part of a snapshot, in bytes: some hundred microseconds of work.
-const CHUNK_BYTES: usize = 256 << 10;
+/// A part of a snapshot, in bytes: some hundred microseconds of work. Small in tests, so that much happens between two.
+const CHUNK_BYTES: usize = if cfg!(test) { 512 } else { 256 << 10 };
 
 impl KeeperServer {
     /// Draws after how much log the next snapshot comes: between a half and the whole of the limit, so that the servers
