@@ -95,7 +95,7 @@ fn a_leader_dies_and_nothing_is_lost() {
         world.settle();
         world.agree();
         // The session goes on, on another server.
-        let old = world.clients.remove(&conn).expect("there");
+        let old = world.clients[&conn].clone();
         let other = (0..3).find(|node| *node != leader && *node != follower).expect("a third");
         let moved = world.open(other, Some(&old));
         assert!(world.connected(moved), "the session lives");
@@ -119,17 +119,15 @@ fn sessions_move_and_end() {
     let session = world.clients.get(&first).map(|c| (c.session, c.last_zxid)).expect("there");
     // To the other follower while the first connection is still there: that one has lost the session.
     world.agree();
-    let old = world.clients.remove(&first).expect("there");
+    let old = world.clients[&first].clone();
     let second = world.open(b, Some(&old));
-    world.clients.insert(first, old);
     assert!(world.connected(second));
     assert_eq!(world.clients[&second].session, session.0);
     assert_eq!(create(&mut world, first, "/moved", 0), None, "closed: the session has moved");
     assert_eq!(create(&mut world, second, "/kept", 1), Some(0));
     // And to the leader.
-    let old = world.clients.remove(&second).expect("there");
+    let old = world.clients[&second].clone();
     let third = world.open(leader, Some(&old));
-    world.clients.insert(second, old);
     assert!(world.connected(third));
     assert_eq!(create(&mut world, second, "/moved", 0), None);
     assert_eq!(create(&mut world, third, "/kept2", 1), Some(0));
@@ -167,9 +165,8 @@ fn pipelined_behind_a_session_that_moves() {
     let conn = world.client(leader);
     assert_eq!(create(&mut world, conn, "/p", 1), Some(0));
     world.agree();
-    let old = world.clients.remove(&conn).expect("there");
+    let old = world.clients[&conn].clone();
     let moved = world.open((leader + 1) % 3, Some(&old));
-    world.clients.insert(conn, old);
     world.goodbye(moved);
     assert!(world.connected(moved));
     world.run_until(2_000, "closed", |world| world.clients[&moved].closed);

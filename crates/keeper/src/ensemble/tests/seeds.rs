@@ -1,30 +1,63 @@
 //! Anything that can happen, from seeds.
 
 use super::world::World;
-use crate::proto::{CreateRequest, OPEN_ACL, OpCode, PathWatchRequest};
+use crate::proto::{CreateRequest, OPEN_ACL, OpCode, PathWatchRequest, ReplyHeader};
 use crate::zab::ConnId;
 use std::collections::BTreeMap;
 
-/// Paths that were acknowledged must be there in the end; what was asked may be.
+/// What a client waits for.
+enum Asked {
+    Create(String),
+    /// Its session's own creation of before.
+    MustExist(String),
+    Other,
+}
+
+/// Paths that were acknowledged must be there in the end, and at any time to those who made them; what was asked may be.
 #[derive(Default)]
 struct Promises {
     acknowledged: Vec<String>,
-    asked: BTreeMap<(ConnId, i32), String>,
+    of_session: BTreeMap<i64, Vec<String>>,
+    asked: BTreeMap<(ConnId, i32), Asked>,
     next: u32,
+    moved: u32,
+}
+
+impl Promises {
+    fn answered(&mut self, session: i64, conn: ConnId, header: &ReplyHeader) {
+        match self.asked.remove(&(conn, header.xid)) {
+            Some(Asked::Create(path)) if header.err == 0 => {
+                self.acknowledged.push(path.clone());
+                self.of_session.entry(session).or_default().push(path);
+            }
+            Some(Asked::MustExist(path)) => assert_eq!(header.err, 0, "{path} is not there for session {session:#x}"),
+            _ => {}
+        }
+    }
 }
 
 fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promises) {
     let mut all = std::mem::take(conns);
     for conn in &all {
+        let session = world.clients[conn].session;
         while let Some((header, _)) = world.reply(*conn) {
-            if let Some(path) = promises.asked.remove(&(*conn, header.xid))
-                && header.err == 0
-            {
-                promises.acknowledged.push(path);
-            }
+            promises.answered(session, *conn, &header);
         }
     }
-    all.retain(|conn| !world.clients[conn].closed);
+    for conn in std::mem::take(&mut all) {
+        // Now and then a client goes to another server before its connection breaks.
+        if !world.clients[&conn].closed && !world.random.chance(30_000) {
+            all.push(conn);
+            continue;
+        }
+        let node = world.random.index(world.nodes.len());
+        let old = world.clients[&conn].clone();
+        let again = world.open(node, Some(&old));
+        if world.connected_within(again, 300) == Some(true) {
+            promises.moved += 1;
+            all.push(again);
+        }
+    }
     if all.len() < 4 {
         let node = world.random.index(world.nodes.len());
         let conn = world.open(node, None);
@@ -33,18 +66,24 @@ fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promi
         }
     }
     for &conn in &all {
-        promises.next += 1;
-        let path = format!("/n{}", promises.next);
-        if world.random.chance(300_000) {
-            world.request(conn, OpCode::GetData, &PathWatchRequest { path: "/n1", watch: true });
+        let own = promises.of_session.get(&world.clients[&conn].session);
+        let (xid, asked) = if let Some(own) = own
+            && world.random.chance(300_000)
+        {
+            let path = own[world.random.index(own.len())].clone();
+            (
+                world.request(conn, OpCode::GetData, &PathWatchRequest { path: &path, watch: true }),
+                Asked::MustExist(path),
+            )
         } else {
+            promises.next += 1;
+            let path = format!("/n{}", promises.next);
             let flags = i32::from(world.random.chance(200_000));
             let request = CreateRequest { path: &path, data: Some(&[7; 300]), acl: vec![OPEN_ACL], flags };
             let xid = world.request(conn, OpCode::Create, &request);
-            if flags == 0 {
-                promises.asked.insert((conn, xid), path);
-            }
-        }
+            (xid, if flags == 0 { Asked::Create(path) } else { Asked::Other })
+        };
+        promises.asked.insert((conn, xid), asked);
     }
     *conns = all;
 }
@@ -70,7 +109,8 @@ fn accident(world: &mut World) {
     }
 }
 
-fn run(seed: u64) {
+/// A seed; gives how often a session was taken to another server.
+fn run(seed: u64) -> u32 {
     let mut world = World::new(seed, 3, usize::from(seed.is_multiple_of(3)));
     world.commit_log_count = if seed.is_multiple_of(2) { 10 } else { 500 };
     world.snap_count = if seed % 4 < 2 { 30 } else { 100_000 };
@@ -108,6 +148,10 @@ fn run(seed: u64) {
     for path in &promises.acknowledged {
         assert!(world.server(0).keeper().db().tree().get(path).is_some(), "seed {seed}: {path} was on disk");
     }
+    let db = world.server(0).keeper().db();
+    let orphans = db.tree().sessions_with_ephemerals().into_iter().filter(|id| !db.sessions().contains_key(id));
+    assert_eq!(orphans.count(), 0);
+    promises.moved
 }
 
 #[test]
@@ -116,11 +160,12 @@ fn whatever_happens() {
         Some(seed) => seed..seed + 1,
         None => 0..std::env::var("OTTLA_ENSEMBLE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(40),
     };
+    let (many, mut moved) = (seeds.end - seeds.start > 10, 0);
     for seed in seeds {
-        let outcome = std::panic::catch_unwind(|| run(seed));
-        if let Err(error) = outcome {
+        moved += std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|error| {
             eprintln!("seed {seed} failed");
-            std::panic::resume_unwind(error);
-        }
+            std::panic::resume_unwind(error)
+        });
     }
+    assert!(moved > 0 || !many, "no session was ever moved");
 }

@@ -59,7 +59,7 @@ struct Wire {
 }
 
 /// A client, as the test drives it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Client {
     pub node: usize,
     pub session: i64,
@@ -470,7 +470,9 @@ impl World {
             ..ConnectRequest::default()
         };
         let closed = self.nodes[node].life.is_none();
-        self.clients.insert(conn, Client { node, closed, ..Client::default() });
+        // A session's numbers go on.
+        let (xid, last_zxid) = session.map_or((0, 0), |client| (client.xid, client.last_zxid));
+        self.clients.insert(conn, Client { node, closed, xid, last_zxid, ..Client::default() });
         let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 1_000));
         self.input(node, Input::Client(keeper_server::Input::Opened { conn, peer }));
         self.client_sends(conn, &request.to_bytes());
