@@ -86,10 +86,10 @@ impl Database {
         self.last_zxid
     }
 
-    /// The tree may be ahead of its number, by nobody knows how many transactions, all of this epoch.
+    /// The tree may be ahead of its number, by nobody knows how many transactions: it is not comparable before
+    /// [`Self::trust_digests`].
     pub(crate) fn doubt_digests(&mut self) {
-        self.snapshot_digest =
-            Some(ZxidDigest { zxid: self.last_zxid | 0xffff_ffff, version: DIGEST_VERSION, digest: 0 });
+        self.snapshot_digest = Some(ZxidDigest { zxid: i64::MAX, version: DIGEST_VERSION, digest: 0 });
     }
 
     /// All that the tree was ahead by has come.
