@@ -69,7 +69,10 @@ impl PendingChanges {
     }
 
     fn node_digest(&self, tree: &DataTree, path: &str) -> i64 {
-        self.node(tree, path).ok().and_then(|node| node.stat.map(|stat| node.crc.digest(path, &stat))).unwrap_or(0)
+        match self.nodes.get(path) {
+            Some(node) => node.stat.map_or(0, |stat| node.crc.digest(path, &stat)),
+            None => tree.get(path).map_or(0, |node| node.content_crc().digest(path, &node.stat_persisted())),
+        }
     }
 
     /// Decides how the node at `path` will be; its `zxid` is the deciding transaction's.
