@@ -8,6 +8,10 @@ pub(crate) const END_OF_RECORD: u8 = 0x42;
 /// Checksum (8) and length (4) before each entry.
 pub(crate) const FRAME_LEN: usize = 12;
 
+/// Room for what a client that sends several requests at once leads to.
+const BATCH_BYTES: usize = 2 << 10;
+const BATCH_TXNS: usize = 10;
+
 /// Consecutive transactions, framed: checksum, length, transaction, [`END_OF_RECORD`].
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct TxnBatch {
@@ -19,6 +23,10 @@ pub struct TxnBatch {
 impl TxnBatch {
     /// Room for a frame; returns where it begins. The transaction follows.
     pub(crate) fn begin(&mut self) -> usize {
+        if self.entries.is_empty() {
+            self.bytes.reserve(BATCH_BYTES);
+            self.entries.reserve(BATCH_TXNS);
+        }
         let start = self.bytes.len();
         self.bytes.resize(start + FRAME_LEN, 0);
         start
