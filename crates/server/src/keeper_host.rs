@@ -443,9 +443,12 @@ async fn acknowledge(shared: Arc<Shared>) {
         shared.persisted.notified().await;
         let all = std::mem::take(&mut *shared.done.lock());
         for done in all {
-            match done {
-                journal::Done::Alone { zxid } => shared.step(Input::Persisted { zxid }),
-                journal::Done::Member(written) => shared.step_ensemble(ensemble::Input::Persisted(written)),
+            if done.transactions > 0 {
+                shared.machine.lock().server.keeper_mut().note_sync(done.transactions, done.took_us);
+            }
+            match done.durable {
+                journal::Durable::Alone { zxid } => shared.step(Input::Persisted { zxid }),
+                journal::Durable::Member(written) => shared.step_ensemble(ensemble::Input::Persisted(written)),
             }
         }
     }

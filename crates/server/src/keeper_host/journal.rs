@@ -28,9 +28,17 @@ pub(super) enum Work {
     Entry(Entry),
 }
 
-/// What the thread has made durable.
+/// What the thread has done.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(super) struct Done {
+    pub durable: Durable,
+    /// Transactions of one sync, and how long they and it took.
+    pub transactions: usize,
+    pub took_us: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Durable {
     /// Everything up to this transaction.
     Alone {
         zxid: i64,
@@ -45,11 +53,12 @@ pub(super) fn run(mut journal: Journal, queue: &Receiver<Vec<Work>>, shared: &Ar
         let works = first.into_iter().chain(queue.try_iter().flatten());
         let done = match &mut journal {
             Journal::Alone(log) => match write(log, works, shared) {
-                Ok(Some(zxid)) => {
-                    shared.post(Done::Alone { zxid });
+                Ok(done) => {
+                    if let Some(done) = done {
+                        shared.post(done);
+                    }
                     Ok(())
                 }
-                Ok(None) => Ok(()),
                 Err(error) => Err(describe(&error, is_full(&error))),
             },
             Journal::Member(writer) => carry_out(writer, works.collect(), shared),
@@ -60,15 +69,15 @@ pub(super) fn run(mut journal: Journal, queue: &Receiver<Vec<Work>>, shared: &Ar
     }
 }
 
-/// Writes all that waits; gives the last transaction that is durable now.
-fn write(log: &mut TxnLog, works: impl Iterator<Item = Work>, shared: &Shared) -> io::Result<Option<i64>> {
+/// Writes all that waits; tells what is durable now.
+fn write(log: &mut TxnLog, works: impl Iterator<Item = Work>, shared: &Shared) -> io::Result<Option<Done>> {
     let mut last = None;
-    let mut count = 0;
+    let mut transactions = 0;
     for work in works {
         match work {
             Work::Append(batch) => {
                 log.append(&batch)?;
-                count += batch.len();
+                transactions += batch.len();
                 last = batch.last_zxid().or(last);
             }
             Work::Roll => log.roll()?,
@@ -76,13 +85,11 @@ fn write(log: &mut TxnLog, works: impl Iterator<Item = Work>, shared: &Shared) -
             Work::Entry(_) => {}
         }
     }
-    if last.is_some() {
-        let began_us = shared.clock.mono_us();
-        log.sync()?;
-        let took_us = shared.clock.mono_us().saturating_sub(began_us);
-        shared.machine.lock().server.keeper_mut().note_sync(count, took_us);
-    }
-    Ok(last)
+    let Some(zxid) = last else { return Ok(None) };
+    let began_us = shared.clock.mono_us();
+    log.sync()?;
+    let took_us = shared.clock.mono_us().saturating_sub(began_us);
+    Ok(Some(Done { durable: Durable::Alone { zxid }, transactions, took_us }))
 }
 
 fn carry_out(writer: &mut JournalWriter, works: Vec<Work>, shared: &Arc<Shared>) -> Result<(), String> {
@@ -94,19 +101,16 @@ fn carry_out(writer: &mut JournalWriter, works: Vec<Work>, shared: &Arc<Shared>)
     if exclusive.is_some() {
         shared.generation.fetch_add(1, Ordering::AcqRel);
     }
-    let appended: usize =
+    let transactions: usize =
         entries.iter().map(|entry| if let Job::Append(txns) = &entry.job { txns.len() } else { 0 }).sum();
     let began_us = shared.clock.mono_us();
     let written = writer
         .carry_out(entries)
         .map_err(|error| describe(&error, matches!(&error, StorageError::Io { error, .. } if is_full(error))))?;
     drop(exclusive);
-    if appended > 0 {
-        let took_us = shared.clock.mono_us().saturating_sub(began_us);
-        shared.machine.lock().server.keeper_mut().note_sync(appended, took_us);
-    }
     if let Some(written) = written {
-        shared.post(Done::Member(written));
+        let took_us = shared.clock.mono_us().saturating_sub(began_us);
+        shared.post(Done { durable: Durable::Member(written), transactions, took_us });
     }
     Ok(())
 }
