@@ -30,6 +30,7 @@ use crate::stats::{Gauges, ServerStats};
 use crate::txn_batch::TxnBatch;
 pub use crate::watch_manager::ConnId;
 use crate::watch_manager::Watches;
+pub use frames::ANSWERS_AT_ONCE;
 use member::Membership;
 pub(crate) use member::Place;
 use ottla_base::hash::FixedMap;
@@ -141,7 +142,8 @@ impl Default for ServerConfig {
 pub enum Input<'a> {
     /// A client connected; the host chose the number.
     Opened { conn: ConnId, peer: SocketAddr },
-    /// Bytes of a connection, in any portions.
+    /// Bytes of a connection, in any portions. After answers of [`ANSWERS_AT_ONCE`] bytes or more an input without any
+    /// bytes is wanted, when the client has taken them: whole frames may be left.
     Received { conn: ConnId, bytes: &'a [u8] },
     /// The connection is gone.
     Closed { conn: ConnId },

@@ -12,9 +12,13 @@ use crate::watch_manager::ConnId;
 use ottla_base::limits::QUORUM_PACKET_AUTH_IDS;
 use ottla_base::time::Now;
 
+/// Answers to one input, in bytes, behind which the requests that are left wait for the next input of their connection:
+/// the client has to take these first.
+pub const ANSWERS_AT_ONCE: usize = 1 << 20;
+
 impl KeeperServer {
-    /// Splits what came into frames. Only a frame's beginning is ever kept, and no frame is longer than
-    /// `jute.maxbuffer`.
+    /// Splits what came into frames. A frame's beginning is kept, and the frames behind [`ANSWERS_AT_ONCE`]; no frame is
+    /// longer than `jute.maxbuffer`.
     pub(super) fn receive(&mut self, now: Now, conn: ConnId, bytes: &[u8], outputs: &mut Vec<Output>) {
         self.stats.bytes_received += bytes.len() as u64;
         let Some(connection) = self.conns.get_mut(&conn) else { return };
@@ -40,7 +44,7 @@ impl KeeperServer {
             if connection.closing {
                 return bytes.len();
             }
-            if connection.revalidating {
+            if connection.revalidating || connection.output.len() >= ANSWERS_AT_ONCE {
                 break;
             }
             if !connection.initialized && words::is_known(*len) {

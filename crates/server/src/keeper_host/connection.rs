@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_keeper::keeper_server::Input;
+use ottla_keeper::keeper_server::{ANSWERS_AT_ONCE, Input};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -14,9 +14,6 @@ use super::Shared;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 16 << 10;
-/// Bytes of them handed to the server at a time: about fifty requests for as many nodes of a megabyte, after which the
-/// client has to take its answers before it gets more.
-const HANDED_BYTES: usize = 1 << 10;
 /// A client that lets so many bytes of answers wait is not read from, and what was read waits.
 const FULL_BYTES: usize = 1 << 20;
 /// A client that lets so many bytes wait (watch events come without being asked for) is disconnected; it finds its
@@ -100,7 +97,7 @@ async fn exchange(
 ) -> io::Result<()> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut received = Vec::with_capacity(READ_BYTES);
-    let mut handed = 0;
+    let mut handed = true;
     let mut sending = Vec::new();
     let mut sent = 0;
     loop {
@@ -120,10 +117,11 @@ async fn exchange(
         if closing && !sends {
             return writer.shutdown().await;
         }
-        if handed < received.len() && !paused && !closing {
-            let end = received.len().min(handed + HANDED_BYTES);
-            shared.step(Input::Received { conn, bytes: &received[handed..end] });
-            handed = end;
+        if !handed && !paused && !closing {
+            shared.step(Input::Received { conn, bytes: &received });
+            received.clear();
+            // With so many answers the server may have left requests for later.
+            handed = outbox.state.lock().bytes.len() < ANSWERS_AT_ONCE;
             continue;
         }
         tokio::select! {
@@ -133,16 +131,10 @@ async fn exchange(
                 count => sent += count,
             },
             () = outbox.changed.notified() => {}
-            count = read(&mut reader, &mut received, &mut handed), if !paused && !closing => if count? == 0 {
-                return Ok(());
+            count = reader.read_buf(&mut received), if handed && !paused && !closing => match count? {
+                0 => return Ok(()),
+                _ => handed = false,
             },
         }
     }
-}
-
-/// Reads the next bytes, once all before them were handed on; gives their number.
-async fn read(reader: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>, handed: &mut usize) -> io::Result<usize> {
-    received.clear();
-    *handed = 0;
-    reader.read_buf(received).await
 }
