@@ -21,6 +21,7 @@
 
 mod journal_writer;
 mod quorum_connections;
+mod reconfig;
 mod server;
 mod status;
 #[cfg(test)]

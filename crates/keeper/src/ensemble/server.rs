@@ -2,6 +2,7 @@
 //! until nobody wants anything more.
 
 use super::quorum_connections::{Arrived, QuorumConnections};
+use super::reconfig::{self, set_ensemble_node};
 use super::status::Timeline;
 use super::{
     ElectionInput, ElectionOutput, EnsembleConfig, Entry, Input, Job, Output, QuorumInput, QuorumOutput, Restored,
@@ -43,7 +44,7 @@ pub struct EnsembleServer {
     last_ticket: u64,
     appends: Vec<Txn>,
     /// Put in next.
-    wants: VecDeque<zab::Input>,
+    pub(super) wants: VecDeque<zab::Input>,
     zab_out: Vec<zab::Output>,
     election_out: Vec<election_connections::ElectionOutput>,
     quorum_out: Vec<QuorumOutput>,
@@ -53,10 +54,17 @@ pub struct EnsembleServer {
 impl EnsembleServer {
     /// A server whose data directory holds `restored`; its first election begins.
     #[must_use]
-    pub fn new(config: EnsembleConfig, restored: Restored, random: Random, now: Now, out: &mut Vec<Output>) -> Self {
+    pub fn new(
+        mut config: EnsembleConfig,
+        restored: Restored,
+        random: Random,
+        now: Now,
+        out: &mut Vec<Output>,
+    ) -> Self {
         let mut db = *restored.database;
         let applied = db.last_zxid();
         let extended_types = db.tree.extended_types();
+        reconfig::adopt_restored(&mut config, &db);
         set_ensemble_node(&config, &mut db, now);
         let mut zab_out = Vec::new();
         let zab = ZabPeer::new(config.zab.clone(), restored.zab, now, &mut zab_out);
@@ -319,10 +327,16 @@ impl EnsembleServer {
                     self.keeper.quorum_stats().learner_commits += 1;
                 }
                 self.keeper.commit(now, &txn.data);
+                if let Some(text) = reconfig::committed(&txn.data) {
+                    self.adopt(text);
+                }
             }
             zab::Output::StateChanged(state) => self.state_changed(now, state, out),
             zab::Output::Serving { epoch, zxid } => self.serve(now, epoch, zxid, out),
-            zab::Output::ConfigSeen(config) => out.push(Output::ConfigSeen(config)),
+            zab::Output::ConfigSeen(config) => {
+                self.adopt(&config);
+                out.push(Output::ConfigSeen(config));
+            }
             zab::Output::Request { conn, sid, request } => self.keeper.decide_for(now, conn, sid, request),
             zab::Output::Synced => self.keeper.synced(now),
             zab::Output::Revalidate { conn, sid, session_id, timeout_ms } => {
@@ -472,9 +486,4 @@ impl EnsembleServer {
     pub fn epoch(&self) -> i64 {
         self.zab.journal().current_epoch()
     }
-}
-
-fn set_ensemble_node(config: &EnsembleConfig, db: &mut Database, now: Now) {
-    let verifier = &config.zab.verifier;
-    KeeperServer::set_ensemble_node(db, &verifier.to_string(), verifier.version, now);
 }
