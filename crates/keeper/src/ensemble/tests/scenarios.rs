@@ -46,6 +46,27 @@ fn changes_are_seen_everywhere() {
 }
 
 #[test]
+fn idle_servers_sleep() {
+    let mut world = World::new(9, 3, 1);
+    world.start_all();
+    world.settle();
+    let conn = world.client(3);
+    assert_eq!(create(&mut world, conn, "/e", 1), Some(0));
+    let ticks = world.ticks;
+    world.run(10_000);
+    let ticks = world.ticks - ticks;
+    assert!(ticks < 4 * 150, "{ticks} ticks of four servers in 10 s, each sends or hears a ping every 100 ms");
+    // One that is alone looks for the others less and less often.
+    world.kill(0, false);
+    world.kill(1, false);
+    world.kill(3, false);
+    world.run(3_000);
+    let ticks = world.ticks;
+    world.run(10_000);
+    assert!(world.ticks - ticks < 50, "{}", world.ticks - ticks);
+}
+
+#[test]
 fn requests_are_answered_in_order() {
     let mut world = World::new(2, 3, 0);
     world.start_all();

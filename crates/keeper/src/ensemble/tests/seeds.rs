@@ -111,7 +111,8 @@ fn accident(world: &mut World) {
 
 /// A seed; gives how often a session was taken to another server.
 fn run(seed: u64) -> u32 {
-    let mut world = World::new(seed, 3, usize::from(seed.is_multiple_of(3)));
+    let voters = if seed % 7 == 6 { 5 } else { 3 };
+    let mut world = World::new(seed, voters, usize::from(seed.is_multiple_of(3)));
     world.commit_log_count = if seed.is_multiple_of(2) { 10 } else { 500 };
     world.snap_count = if seed % 4 < 2 { 30 } else { 100_000 };
     world.start_all();

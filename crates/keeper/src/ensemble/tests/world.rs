@@ -85,6 +85,7 @@ pub struct World {
     pub leader_serves: bool,
     pub aborted_snapshots: u32,
     pub sent_snapshots: u32,
+    pub ticks: u32,
 }
 
 impl World {
@@ -112,6 +113,7 @@ impl World {
             leader_serves: true,
             aborted_snapshots: 0,
             sent_snapshots: 0,
+            ticks: 0,
         }
     }
 
@@ -380,6 +382,7 @@ impl World {
             inputs.push(Input::Client(keeper_server::Input::SnapshotStep));
         }
         if life.server.next_wakeup_ms() <= now.mono_ms() {
+            self.ticks += 1;
             inputs.push(Input::Tick);
         }
         for input in inputs {
