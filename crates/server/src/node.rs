@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use ottla_broker::control_plane::{ControlPlane, ControlPlaneConfig, StoredIdenti
 use ottla_broker::metadata_cache::MetadataCache;
 use ottla_storage::config::ManagerConfig;
 use ottla_storage::meta_properties;
-use ottla_storage::{LogConfig, LogManager};
+use ottla_storage::{LogConfig, LogManager, SharedLog};
 use parking_lot::Mutex;
 
 use crate::background::Background;
@@ -46,6 +47,8 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
 const FAILED_LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a broker may take to answer the controller (`controller.socket.timeout.ms`).
 const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Logs that a clean stop closes at once. The threads only wait for the disk, which makes several syncs into one.
+const CLOSING_THREADS: usize = 16;
 /// How long looking up this machine's own name may take.
 const NAME_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -276,7 +279,7 @@ impl Node {
             background.stop();
         }
         let epoch = self.broker.shared.broker_epoch();
-        self.broker.replicas.logs().close(epoch, self.clock.now());
+        self.broker.replicas.logs().close_with(epoch, self.clock.now(), close_logs);
         if let Some(keeper) = &mut self.keeper {
             keeper.stop();
         }
@@ -462,6 +465,22 @@ fn load_logs(logs: &Arc<LogManager>, shared: &SharedConfig, clock: Clock) -> Res
         tracing::info!("opened {count} logs in {ms} ms");
     }
     logs.finish_load().map_err(StartError::new)
+}
+
+/// Closes logs, many at once.
+fn close_logs(logs: &[SharedLog], close: &(dyn Fn(&SharedLog) + Sync)) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            close(log);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..CLOSING_THREADS.min(logs.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
 }
 
 fn socket_server_config(config: &BrokerConfig) -> Result<SocketServerConfig, StartError> {
