@@ -18,13 +18,14 @@ const CLOSING: Duration = Duration::from_secs(5);
 
 /// Who is told what happens on a connection.
 pub(super) trait Receiver {
-    fn received(&mut self, bytes: &[u8]);
+    /// True once the other side has said who it is.
+    fn received(&mut self, bytes: &[u8]) -> bool;
 
     /// The next part of a snapshot can be put into the outgoing bytes.
     fn hungry(&mut self);
 }
 
-/// Sends and receives until the other side closes, or [`Outgoing`] says so. The first bytes have to come within
+/// Sends and receives until the other side closes, or [`Outgoing`] says so. Who the other side is has to be said within
 /// `first_word`, when that is given.
 pub(super) async fn exchange(
     stream: TcpStream,
@@ -72,8 +73,9 @@ pub(super) async fn exchange(
                 if count? == 0 {
                     return Ok(());
                 }
-                deadline = None;
-                receiver.received(&received);
+                if receiver.received(&received) {
+                    deadline = None;
+                }
                 received.clear();
             }
             () = until(deadline) => return Err(io::ErrorKind::TimedOut.into()),
@@ -103,7 +105,9 @@ mod tests {
     }
 
     impl Receiver for Source {
-        fn received(&mut self, _bytes: &[u8]) {}
+        fn received(&mut self, bytes: &[u8]) -> bool {
+            bytes.len() > 1
+        }
 
         fn hungry(&mut self) {
             match self.parts {
@@ -154,7 +158,8 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_is_silent_or_does_not_read_is_left() {
-        let (here, _there) = pair().await;
+        let (here, mut there) = pair().await;
+        there.write_all(b"?").await.expect("writes");
         let outgoing = Arc::new(Outgoing::default());
         let mut source = Source { outgoing: Arc::clone(&outgoing), parts: 0 };
         let silent = exchange(here, &outgoing, &mut source, Some(Duration::from_millis(20))).await;

@@ -14,7 +14,7 @@ use ottla_base::limits::ELECTION_CONNECTIONS;
 use ottla_keeper::config::QuorumPeerConfig;
 use ottla_keeper::ensemble::{ElectionInput, Input, QuorumInput};
 use ottla_keeper::zab::ConnId;
-use ottla_keeper::zab::messages::ServerState;
+use ottla_keeper::zab::messages::{InitialMessage, ServerState};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -139,15 +139,31 @@ struct Link {
     shared: Arc<Shared>,
     port: Port,
     conn: ConnId,
+    /// What a stranger on the election port has said so far; `None` when it is known, or need not be.
+    introduction: Option<Vec<u8>>,
+}
+
+impl Link {
+    fn is_known(&mut self, bytes: &[u8]) -> bool {
+        if let Some(said) = &mut self.introduction {
+            said.extend_from_slice(bytes);
+            if matches!(InitialMessage::decode(said), Ok(None)) {
+                return false;
+            }
+            self.introduction = None;
+        }
+        true
+    }
 }
 
 impl Receiver for Link {
-    fn received(&mut self, bytes: &[u8]) {
+    fn received(&mut self, bytes: &[u8]) -> bool {
         let conn = self.conn;
         self.shared.step_ensemble(match self.port {
             Port::Election => Input::Election(ElectionInput::Received { conn, bytes }),
             Port::Quorum => Input::Quorum(QuorumInput::Received { conn, bytes }),
         });
+        self.is_known(bytes)
     }
 
     fn hungry(&mut self) {
@@ -163,7 +179,7 @@ async fn serve<'a>(
     tell: impl FnOnce(ConnId) -> Input<'a>,
 ) {
     let (conn, outgoing) = shared.open_link(port, tell);
-    let mut link = Link { shared, port, conn };
+    let mut link = Link { shared, port, conn, introduction: first_word.map(|_| Vec::new()) };
     if let Err(error) = exchange(stream, &outgoing, &mut link, first_word).await {
         tracing::debug!("a connection on the {port:?} port was lost: {error}");
     }
