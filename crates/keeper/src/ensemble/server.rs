@@ -230,13 +230,14 @@ impl EnsembleServer {
         }
         self.refresh_status(now);
         self.keeper.flush(&mut self.client_out);
-        self.flush_appends(out);
         self.flush_clients(out);
         self.quorum.flush(&mut self.quorum_out);
         out.extend(self.quorum_out.drain(..).map(Output::Quorum));
     }
 
     fn flush_clients(&mut self, out: &mut Vec<Output>) {
+        // A new file has the number of what was appended before it, so that goes first.
+        self.flush_appends(out);
         let ticket = self.last_ticket;
         out.extend(self.client_out.drain(..).map(|output| match output {
             keeper_server::Output::RollLog => Output::Journal(Entry { ticket, job: Job::Roll }),
