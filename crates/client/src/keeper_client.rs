@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_keeper::ops::{KeeperError, KeeperEvent, KeeperOp, KeeperReply, KeeperResult};
-use ottla_keeper::proto::{AddWatchMode, Stat, WatcherType};
+use ottla_keeper::proto::{AddWatchMode, EventType, Stat, WatcherType};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use connect_string::{ConnectString, KeeperAddress};
@@ -35,13 +35,38 @@ pub struct KeeperClientConfig {
     pub connector: Arc<dyn KeeperConnector>,
     /// `(scheme, credentials)`, sent on every connection before anything else.
     pub auth: Vec<(String, Vec<u8>)>,
+    /// Be content with a server that is cut off from the others and only answers reads.
+    pub read_only: bool,
+    /// Sees each watch event as it arrives, before it is given out as a [`KeeperEvent`]; must not block.
+    pub watched: Option<WatchedSink>,
+}
+
+/// Takes watch events.
+pub type WatchedSink = Arc<dyn Fn(WatchedEvent) + Send + Sync>;
+
+/// A watch event with everything that ZooKeeper's own client shows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedEvent {
+    pub kind: EventType,
+    /// As the client names it, without the chroot.
+    pub path: String,
+    /// The transaction that made the change; -1 when the server does not say (before 3.9), and for a removed watch.
+    pub zxid: i64,
 }
 
 impl KeeperClientConfig {
     /// TCP, no authentication.
     #[must_use]
     pub fn new(servers: ConnectString, session_timeout: Duration, seed: u64) -> Self {
-        Self { servers, session_timeout, seed, connector: Arc::new(TcpConnector), auth: Vec::new() }
+        Self {
+            servers,
+            session_timeout,
+            seed,
+            connector: Arc::new(TcpConnector),
+            auth: Vec::new(),
+            read_only: false,
+            watched: None,
+        }
     }
 }
 
@@ -66,6 +91,8 @@ pub enum SessionState {
         server: String,
         session_id: i64,
         timeout: Duration,
+        /// The server is cut off from the others.
+        read_only: bool,
     },
     /// The server refused the credentials.
     AuthFailed,

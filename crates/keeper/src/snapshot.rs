@@ -9,6 +9,7 @@ mod stream;
 pub use stream::SnapshotReceiver;
 
 use crate::acl::{AclId, AclList};
+use crate::compression;
 use crate::data_tree::{DataTree, NodeId, NodeRef};
 use crate::database::{Database, ZxidDigest};
 use crate::digest::{DIGEST_VERSION, StatPersisted};
@@ -16,9 +17,10 @@ use crate::jute::Jute;
 use crate::txn_batch::write_checksum;
 use crate::zab::messages::SNAPSHOT_SIGNATURE;
 use ottla_base::checksum::adler32;
-use ottla_base::disk::DiskFile;
+use ottla_base::disk::{Disk, DiskFile, OpenMode};
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// "ZKSN"
@@ -471,6 +473,19 @@ pub fn read(
         }
     }
     Ok((db, info))
+}
+
+/// Reads the file of a snapshot, compressed when its name ends in `.gz`; see [`read`].
+pub fn read_file(
+    disk: &dyn Disk,
+    path: &Path,
+    zxid: i64,
+    extended_types: bool,
+) -> Result<(Database, SnapshotInfo), SnapshotError> {
+    match path.extension().and_then(|ext| ext.to_str()) {
+        Some("gz") | Some("snappy") => read(&compression::read(path, &disk.read(path)?)?[..], zxid, extended_types),
+        _ => read(FileSource::new(disk.open(path, OpenMode::Read)?)?, zxid, extended_types),
+    }
 }
 
 fn at_end<S: ByteSource>(reader: &mut SnapshotReader<S>) -> Result<bool, SnapshotError> {

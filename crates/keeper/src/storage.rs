@@ -6,7 +6,7 @@ mod ensemble;
 pub use ensemble::{ACCEPTED_EPOCH, CURRENT_EPOCH};
 
 use crate::database::Database;
-use crate::snapshot::{self, FileSource, SnapshotError, SnapshotWriter};
+use crate::snapshot::{self, SnapshotError, SnapshotWriter};
 use crate::txn_log::{self, LogOptions, SUSPECT_FILE, TxnLog, file_name, zxid_of_name};
 use ottla_base::disk::{Disk, DiskFile, OpenMode};
 use std::fmt;
@@ -221,15 +221,7 @@ impl KeeperStorage {
     }
 
     fn read_snapshot(&self, path: &Path, zxid: i64) -> Result<Database, SnapshotError> {
-        let file = self.disk.open(path, OpenMode::Read)?;
-        let extended = self.config.extended_types;
-        match path.extension().and_then(|ext| ext.to_str()) {
-            Some("gz") | Some("snappy") => {
-                let bytes = crate::compression::read(path, &self.disk.read(path)?)?;
-                snapshot::read(&bytes[..], zxid, extended).map(|(database, _)| database)
-            }
-            _ => snapshot::read(FileSource::new(file)?, zxid, extended).map(|(database, _)| database),
-        }
+        snapshot::read_file(&*self.disk, path, zxid, self.config.extended_types).map(|(database, _)| database)
     }
 
     /// Cuts a torn end off and makes what was read durable: it will be served, so it may not vanish any more.

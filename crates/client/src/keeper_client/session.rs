@@ -20,7 +20,7 @@ use super::connect_string::KeeperAddress;
 use super::connector::{KeeperConnector, KeeperStream};
 use super::watches::Watches;
 use super::wire::{self, Answer, AnyOp, Context, Expect, Sent};
-use super::{KeeperClientConfig, SessionState};
+use super::{KeeperClientConfig, SessionState, WatchedEvent};
 
 /// Longest silence towards the server, whatever the session's timeout: a dead connection shows early.
 #[doc(alias = "MAX_SEND_PING_INTERVAL")]
@@ -101,6 +101,8 @@ pub(super) struct Session {
     events: Box<dyn FnMut(KeeperEvent) + Send>,
     state: watch::Sender<SessionState>,
     session_id: i64,
+    /// Only read-only servers have seen the session.
+    local_session: bool,
     passwd: Vec<u8>,
     /// As the server granted it.
     timeout: Duration,
@@ -140,6 +142,7 @@ impl Session {
             events,
             state,
             session_id: 0,
+            local_session: false,
             passwd: vec![0; 16],
             timeout: config.session_timeout,
             last_zxid: 0,
@@ -201,9 +204,10 @@ impl Session {
             protocol_version: 0,
             last_zxid_seen: self.last_zxid,
             timeout_ms: i32::try_from(self.config.session_timeout.as_millis()).unwrap_or(i32::MAX),
-            session_id: self.session_id,
+            // A session of a read-only server is known to nobody else.
+            session_id: if self.local_session { 0 } else { self.session_id },
             passwd: Some(&self.passwd),
-            read_only: Some(false),
+            read_only: Some(self.config.read_only),
         };
         let connector = self.config.connector.clone();
         let limit = self.timeout / u32::try_from(self.ring.len()).unwrap_or(1);
@@ -233,7 +237,9 @@ impl Session {
         if answer.timeout_ms <= 0 || answer.session_id == 0 {
             return Ok(Handshake::Expired);
         }
-        let resumed = self.session_id != 0;
+        let resumed = self.session_id == answer.session_id;
+        let read_only = answer.read_only == Some(true);
+        self.local_session = read_only && (self.session_id == 0 || self.local_session);
         self.session_id = answer.session_id;
         self.passwd = answer.passwd.unwrap_or_default().to_vec();
         self.timeout = Duration::from_millis(answer.timeout_ms as u64);
@@ -242,6 +248,7 @@ impl Session {
             server: server.to_string(),
             session_id: self.session_id,
             timeout: self.timeout,
+            read_only,
         });
         (self.events)(KeeperEvent::Connected { session_id: self.session_id, resumed });
         Ok(Handshake::Connected(stream))
@@ -469,7 +476,7 @@ impl Session {
         let header: ReplyHeader = body.record()?;
         match header.xid {
             xid::PING | xid::SET_WATCHES => Ok(None),
-            xid::NOTIFICATION => self.read_event(&mut body).map(|()| None),
+            xid::NOTIFICATION => self.read_event(header.zxid, &mut body).map(|()| None),
             xid::AUTH => {
                 let waiting = self.auth_waiting.pop_front().flatten();
                 if header.err != 0 {
@@ -487,12 +494,15 @@ impl Session {
         }
     }
 
-    fn read_event(&mut self, body: &mut Reader<'_>) -> Result<(), JuteError> {
+    fn read_event(&mut self, zxid: i64, body: &mut Reader<'_>) -> Result<(), JuteError> {
         let event: WatcherEvent<'_> = body.record()?;
         // An event that a newer server invents is no reason to give up the connection.
         let Some(kind) = EventType::from_i32(event.event_type) else { return Ok(()) };
         self.watches.fired(kind, event.path);
         let path = self.config.servers.to_client(event.path).to_owned();
+        if let Some(watched) = &self.config.watched {
+            watched(WatchedEvent { kind, path: path.clone(), zxid });
+        }
         (self.events)(match kind {
             EventType::NodeCreated => KeeperEvent::NodeCreated { path },
             EventType::NodeDeleted => KeeperEvent::NodeDeleted { path },
@@ -504,6 +514,13 @@ impl Session {
             | EventType::PersistentWatchRemoved => return Ok(()),
         });
         Ok(())
+    }
+
+    /// The server sends nothing when a watch is removed; the client's own watcher is told all the same.
+    fn tell_removed(&self, kind: EventType, path: &str) {
+        if let Some(watched) = &self.config.watched {
+            watched(WatchedEvent { kind, path: self.config.servers.to_client(path).to_owned(), zxid: -1 });
+        }
     }
 
     fn read_answer(&mut self, header: ReplyHeader, body: &mut Reader<'_>) -> Result<Option<Ended>, JuteError> {
@@ -528,7 +545,10 @@ impl Session {
             self.watches.answered(kind, path, header.err);
         }
         if let Some((kind, path)) = sent.unwatch.filter(|_| header.err == 0) {
-            self.watches.removed(kind, &path);
+            let gone = self.watches.removed(kind, &path);
+            for kind in self.config.watched.is_some().then_some(gone).into_iter().flatten() {
+                self.tell_removed(kind, &path);
+            }
         }
         let Some(done) = done else { return Ok(Some(Ended::Closed)) };
         if header.err != 0 {

@@ -63,8 +63,8 @@ impl Watches {
                 self.exists.remove(path);
                 self.children.remove(path);
             }
-            EventType::DataWatchRemoved => self.removed(WatcherType::Data, path),
-            EventType::ChildWatchRemoved => self.removed(WatcherType::Children, path),
+            EventType::DataWatchRemoved => drop(self.removed(WatcherType::Data, path)),
+            EventType::ChildWatchRemoved => drop(self.removed(WatcherType::Children, path)),
             EventType::PersistentWatchRemoved => {
                 self.persistent.remove(path);
                 self.recursive.remove(path);
@@ -73,21 +73,21 @@ impl Watches {
         }
     }
 
-    /// Forgets what a removeWatches took away.
-    pub(super) fn removed(&mut self, kind: WatcherType, path: &str) {
-        if matches!(kind, WatcherType::Data | WatcherType::Any) {
-            self.data.remove(path);
-            self.exists.remove(path);
-        }
-        if matches!(kind, WatcherType::Children | WatcherType::Any) {
-            self.children.remove(path);
-        }
-        if matches!(kind, WatcherType::Persistent | WatcherType::Any) {
-            self.persistent.remove(path);
-        }
-        if matches!(kind, WatcherType::PersistentRecursive | WatcherType::Any) {
-            self.recursive.remove(path);
-        }
+    /// Forgets what a removeWatches took away; gives the events that tell of those there were.
+    pub(super) fn removed(&mut self, kind: WatcherType, path: &str) -> Vec<EventType> {
+        let of = |one: WatcherType| kind == one || kind == WatcherType::Any;
+        let children = of(WatcherType::Children) && self.children.remove(path);
+        let data = of(WatcherType::Data) && (self.data.remove(path) | self.exists.remove(path));
+        let persistent = of(WatcherType::Persistent) && self.persistent.remove(path);
+        let recursive = of(WatcherType::PersistentRecursive) && self.recursive.remove(path);
+        [
+            (children, EventType::ChildWatchRemoved),
+            (data, EventType::DataWatchRemoved),
+            (persistent || recursive, EventType::PersistentWatchRemoved),
+        ]
+        .into_iter()
+        .filter_map(|(gone, event)| gone.then_some(event))
+        .collect()
     }
 
     /// The requests (header and body, without a length) that set every watch again. `SetWatches2` is used only for
