@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use ottla_keeper::keeper_server::Input;
@@ -33,7 +33,7 @@ pub(super) fn start(shared: &Arc<Shared>, zxid: i64) -> Option<Sender<Part>> {
     let thread = std::thread::Builder::new().name("ottla-keeper-snap".to_owned()).spawn(move || {
         let began_us = shared.clock.mono_us();
         match write(&shared, zxid, generation, &queue) {
-            Ok(None) => tracing::info!("gave up a snapshot: the tree was replaced"),
+            Ok(None) => tracing::info!("gave up a snapshot: the tree was replaced, or the keeper stops"),
             Ok(Some(bytes)) => {
                 let now = shared.clock.now();
                 let took_us = now.mono_us.saturating_sub(began_us);
@@ -64,7 +64,12 @@ fn write(shared: &Arc<Shared>, zxid: i64, generation: u64, queue: &Receiver<Part
     let mut written = 0;
     loop {
         shared.step(Input::SnapshotStep);
-        let mut next = Some(queue.recv_timeout(PART_TIMEOUT).map_err(|_| io::Error::other("the keeper gave it up"))?);
+        let mut next = match queue.recv_timeout(PART_TIMEOUT) {
+            Ok(part) => Some(part),
+            // The host stops.
+            Err(RecvTimeoutError::Disconnected) => Some(Part::Abort),
+            Err(error @ RecvTimeoutError::Timeout) => return Err(io::Error::other(error)),
+        };
         while let Some(part) = next {
             match part {
                 Part::Chunk(bytes) => {
