@@ -120,6 +120,8 @@ impl ZooConfig {
                 .unwrap_or(init_limit),
             commit_log_count: self.commit_log_count,
             election: ElectionTiming {
+                // Whoever sets quick ticks has a quick network: no vote is on its way for longer than that.
+                finalize_wait_ms: ElectionTiming::default().finalize_wait_ms.min(u64::from(self.tick_time_ms / 2)),
                 min_notification_interval_ms: self.min_notification_interval_ms,
                 max_notification_interval_ms: self.max_notification_interval_ms,
                 ..ElectionTiming::default()
