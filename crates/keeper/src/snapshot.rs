@@ -41,6 +41,7 @@ pub struct SnapshotWriter {
     /// The last transaction in the tree when the first node was written. A younger node may have the place in the slab of
     /// one that was noted as a child and is gone; the log makes it again.
     begun_zxid: i64,
+    bytes: u64,
     /// Nodes whose children are being written.
     open: Vec<Level>,
 }
@@ -68,7 +69,7 @@ impl Default for SnapshotWriter {
 impl SnapshotWriter {
     #[must_use]
     pub fn new() -> Self {
-        Self { for_learner: false, checksum: 1, stage: Stage::Head, begun_zxid: 0, open: Vec::new() }
+        Self { for_learner: false, checksum: 1, stage: Stage::Head, begun_zxid: 0, bytes: 0, open: Vec::new() }
     }
 
     /// What a learner gets: no header, no seals, no digest, but a signature at the end ([`SnapshotReceiver`]). What
@@ -78,8 +79,21 @@ impl SnapshotWriter {
         Self { for_learner: true, ..Self::new() }
     }
 
+    /// Bytes given out so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Appends the next part, of about `max_bytes`; true when it was the last.
     pub fn step(&mut self, db: &Database, max_bytes: usize, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let done = self.next_part(db, max_bytes, out);
+        self.bytes += (out.len() - start) as u64;
+        done
+    }
+
+    fn next_part(&mut self, db: &Database, max_bytes: usize, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         if self.stage == Stage::Head {
             if !self.for_learner {

@@ -7,6 +7,9 @@ use crate::snapshot::SnapshotWriter;
 /// A part of a snapshot, in bytes: some hundred microseconds of work. Small in tests, so that much happens between two.
 const CHUNK_BYTES: usize = if cfg!(test) { 512 } else { 256 << 10 };
 
+/// Smaller ones are written as `snapCount` says, whatever the log has.
+const LARGE_SNAPSHOT_BYTES: u64 = 16 << 20;
+
 impl KeeperServer {
     /// Draws after how much log the next snapshot comes: between a half and the whole of the limit, so that the servers
     /// of an ensemble don't write theirs at once.
@@ -23,7 +26,9 @@ impl KeeperServer {
     }
 
     pub(super) fn snapshot_if_due(&mut self, outputs: &mut Vec<Output>) {
-        if self.txns_since_snapshot <= self.snap_after_txns && self.bytes_since_snapshot <= self.snap_after_bytes {
+        let enough_txns =
+            self.txns_since_snapshot > self.snap_after_txns && self.bytes_since_snapshot >= self.worth_bytes();
+        if !enough_txns && self.bytes_since_snapshot <= self.snap_after_bytes {
             return;
         }
         self.txns_since_snapshot = 0;
@@ -31,6 +36,13 @@ impl KeeperServer {
         self.choose_next_snapshot();
         outputs.push(Output::RollLog);
         self.start_snapshot(outputs);
+    }
+
+    /// After how much log a snapshot is worth its bytes. Of a large tree under many changes, snapshots would follow each other
+    /// without an end, and cost more than the changes; half of the last one's size is read again at a start in less time
+    /// than the snapshot itself.
+    fn worth_bytes(&self) -> u64 {
+        if self.last_snapshot_bytes < LARGE_SNAPSHOT_BYTES { 0 } else { self.last_snapshot_bytes / 2 }
     }
 
     /// Begins a snapshot now; false when one is running.
@@ -61,6 +73,7 @@ impl KeeperServer {
         outputs.push(Output::SnapshotChunk(chunk));
         if done {
             self.stats.snapshots += 1;
+            self.last_snapshot_bytes = writer.bytes();
             outputs.push(Output::SnapshotEnd);
         } else {
             self.snapshot = Some(writer);
