@@ -124,7 +124,6 @@ impl ZooConfig {
                 finalize_wait_ms: ElectionTiming::default().finalize_wait_ms.min(u64::from(self.tick_time_ms / 2)),
                 min_notification_interval_ms: self.min_notification_interval_ms,
                 max_notification_interval_ms: self.max_notification_interval_ms,
-                ..ElectionTiming::default()
             },
             cnx_timeout_ms: self.cnx_timeout_ms,
             election_port_bind_retry: self.election_port_bind_retry,
