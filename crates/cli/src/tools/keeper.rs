@@ -1,4 +1,4 @@
-//! `ottla keeper`, `zookeeper-server-start.sh` and `zkServer.sh`: a keeper alone.
+//! `ottla keeper`, `zookeeper-server-start.sh` and `zkServer.sh`: a keeper without a broker, alone or in an ensemble.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ pub const KEEPER: Tool = Tool {
     name: "keeper",
     scripts: &["zookeeper-server-start"],
     classes: &["QuorumPeerMain", "ZooKeeperServerMain"],
-    about: "Start a keeper alone, from a zoo.cfg",
+    about: "Start a keeper from a zoo.cfg, alone or as one server of an ensemble",
     flags: keeper_flags,
     run: run_keeper,
 };
