@@ -3,13 +3,14 @@
 use ottla_client::keeper_client::KeeperClient;
 use ottla_keeper::ops::{AclEntry, CreateMode, KeeperOp, KeeperReply};
 
-use super::arguments::Arguments;
-use super::commands::{call, explain, subtree};
+use super::nodes::{call, subtree};
+use super::print::explain;
+use super::syntax::{self, Arguments};
 
 const ROOT: &str = "/zookeeper/quota";
 
 /// The four limits; -1 is none.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Limits {
     count: i64,
     bytes: i64,
@@ -26,6 +27,17 @@ impl Limits {
             "count={},bytes={}=;byteHardLimit={};countHardLimit={}",
             self.count, self.bytes, self.byte_hard, self.count_hard
         )
+    }
+
+    /// These where they are given, else those of `before`.
+    fn over(&self, before: &Self) -> Self {
+        let either = |new: i64, old: i64| if new > -1 { new } else { old };
+        Self {
+            count: either(self.count, before.count),
+            bytes: either(self.bytes, before.bytes),
+            byte_hard: either(self.byte_hard, before.byte_hard),
+            count_hard: either(self.count_hard, before.count_hard),
+        }
     }
 
     fn parse(text: &str) -> Self {
@@ -74,25 +86,56 @@ async fn ensure(client: &KeeperClient, path: String, data: Option<Vec<u8>>) -> R
     }
 }
 
-pub async fn set(client: &KeeperClient, rest: &[String]) -> Result<(), String> {
-    let arguments = Arguments::parse(rest, "", &["n", "b", "N", "B"])?;
+pub async fn set(client: &KeeperClient, arguments: &Arguments) -> Result<(), String> {
     let path = arguments.path()?;
-    call(client, KeeperOp::Exists { path: path.to_owned(), watch: false }, path).await?;
     if path == "/" || path.starts_with("/zookeeper") {
-        return Err(format!("cannot set a quota under {path}"));
+        return Err(format!("cannot set a quota under the path: {path}"));
     }
-    let mut limits = match read(client, path).await? {
-        Some(limits) => limits,
-        None => {
-            make_nodes(client, path).await?;
-            Limits::NONE
-        }
+    let wanted = wanted(arguments)?;
+    call(client, KeeperOp::Exists { path: path.to_owned(), watch: false }, path).await?;
+    let before = read(client, path).await?;
+    if before.is_none() {
+        make_nodes(client, path).await?;
+    }
+    let limits = wanted.over(&before.unwrap_or(Limits::NONE));
+    write(client, path, &limits).await?;
+    warn_if_exceeded(client, path, &limits).await
+}
+
+/// The limits of the command line.
+fn wanted(arguments: &Arguments) -> Result<Limits, String> {
+    if !["n", "b", "N", "B"].iter().any(|flag| arguments.has(flag)) {
+        return Err(syntax::find("setquota").map_or_else(String::new, syntax::Syntax::usage_line));
+    }
+    let number = |flag: &str, least: i64, problem: &str| match arguments.number(flag, -1)? {
+        value if arguments.has(flag) && value < least => Err(problem.to_owned()),
+        value => Ok(value),
     };
-    limits.count = arguments.number("n", limits.count)?;
-    limits.bytes = arguments.number("b", limits.bytes)?;
-    limits.count_hard = arguments.number("N", limits.count_hard)?;
-    limits.byte_hard = arguments.number("B", limits.byte_hard)?;
-    write(client, path, &limits).await
+    let (few, small) =
+        ("the num quota must be greater than zero", "the bytes quota must be greater than or equal to zero");
+    Ok(Limits {
+        count: number("n", 1, few)?,
+        bytes: number("b", 0, small)?,
+        byte_hard: number("B", 0, small)?,
+        count_hard: number("N", 1, few)?,
+    })
+}
+
+async fn warn_if_exceeded(client: &KeeperClient, path: &str, limits: &Limits) -> Result<(), String> {
+    let node = format!("{ROOT}{path}/zookeeper_stats");
+    let op = KeeperOp::GetData { path: node.clone(), watch: false };
+    let KeeperReply::Data { data, .. } = call(client, op, &node).await? else { return Ok(()) };
+    let used = Limits::parse(&String::from_utf8_lossy(&data.unwrap_or_default()));
+    let exceeded = |used: i64, limits: [i64; 2]| limits.iter().any(|limit| *limit > -1 && *limit < used);
+    for (what, used, limits) in [
+        ("count", used.count, [limits.count, limits.count_hard]),
+        ("bytes", used.bytes, [limits.bytes, limits.byte_hard]),
+    ] {
+        if exceeded(used, limits) {
+            println!("[Warning]: the {what} quota you create is less than the existing {what}:{used}");
+        }
+    }
+    Ok(())
 }
 
 /// Makes the znodes of a quota; refuses where one above or below has one already, as the counts would be wrong.
@@ -102,33 +145,30 @@ async fn make_nodes(client: &KeeperClient, path: &str) -> Result<(), String> {
     for (i, name) in names.iter().enumerate() {
         at = format!("{at}/{name}");
         if i + 1 < names.len() && read(client, &at).await?.is_some() {
-            return Err(format!("{at} has a quota; {path} below it cannot have another"));
+            return Err(format!("{path} has a parent {at} which has a quota"));
         }
+    }
+    let below = match subtree(client, &format!("{ROOT}{path}"), false).await {
+        Ok(below) => below,
+        // Nothing there yet.
+        Err(_) => Vec::new(),
+    };
+    if let Some(node) = below.iter().find_map(|node| node.strip_suffix("/zookeeper_limits")) {
+        return Err(format!("{path} has a child {} which has a quota", node.trim_start_matches(ROOT)));
+    }
+    at.clear();
+    for name in names {
+        at = format!("{at}/{name}");
         ensure(client, format!("{ROOT}{at}"), None).await?;
     }
-    let below = subtree(client, &format!("{ROOT}{path}")).await?;
-    if let Some(other) = below.iter().find(|node| node.ends_with("/zookeeper_limits")) {
-        return Err(format!("{other} is a quota below {path}, which cannot have another"));
-    }
-    let (mut count, mut bytes) = (0, 0);
-    for node in subtree(client, path).await? {
-        if let KeeperReply::Stat(stat) =
-            call(client, KeeperOp::Exists { path: node.clone(), watch: false }, &node).await?
-        {
-            count += 1;
-            bytes += i64::from(stat.data_length);
-        }
-    }
     ensure(client, format!("{ROOT}{path}/zookeeper_limits"), Some(Limits::NONE.text().into_bytes())).await?;
-    ensure(client, format!("{ROOT}{path}/zookeeper_stats"), Some(format!("count={count},bytes={bytes}").into_bytes()))
-        .await
+    // The server counts as soon as this node is made.
+    ensure(client, format!("{ROOT}{path}/zookeeper_stats"), Some(b"count=0,bytes=0".to_vec())).await
 }
 
-pub async fn list(client: &KeeperClient, rest: &[String]) -> Result<(), String> {
-    let arguments = Arguments::parse(rest, "", &[])?;
+pub async fn list(client: &KeeperClient, arguments: &Arguments) -> Result<(), String> {
     let path = arguments.path()?;
-    let absolute = format!("{ROOT}{path}/zookeeper_limits");
-    eprintln!("absolute path is {absolute}");
+    eprintln!("absolute path is {ROOT}{path}/zookeeper_limits");
     let limits = read(client, path).await?.ok_or_else(|| format!("quota for {path} does not exist."))?;
     println!("Output quota for {path} {}", limits.text());
     let stats = format!("{ROOT}{path}/zookeeper_stats");
@@ -140,13 +180,15 @@ pub async fn list(client: &KeeperClient, rest: &[String]) -> Result<(), String> 
     Ok(())
 }
 
-pub async fn delete(client: &KeeperClient, rest: &[String]) -> Result<(), String> {
-    let arguments = Arguments::parse(rest, "nbNB", &[])?;
+pub async fn delete(client: &KeeperClient, arguments: &Arguments) -> Result<(), String> {
     let path = arguments.path()?;
-    let mut limits = read(client, path).await?.ok_or_else(|| format!("quota for {path} does not exist."))?;
+    let Some(limits) = read(client, path).await? else {
+        println!("Quota does not exist for {path}");
+        return Ok(());
+    };
     if ["n", "b", "N", "B"].iter().any(|flag| arguments.has(flag)) {
         let keep = |flag, value| if arguments.has(flag) { -1 } else { value };
-        limits = Limits {
+        let limits = Limits {
             count: keep("n", limits.count),
             bytes: keep("b", limits.bytes),
             count_hard: keep("N", limits.count_hard),
@@ -178,6 +220,7 @@ mod tests {
         let limits = Limits { count: 5, ..Limits::NONE };
         assert_eq!(limits.text(), "count=5,bytes=-1=;byteHardLimit=-1;countHardLimit=-1");
         assert_eq!(Limits::parse(&limits.text()), limits);
+        assert_eq!(limits.over(&Limits { count: 9, bytes: 7, ..Limits::NONE }), Limits { bytes: 7, ..limits });
         assert_eq!(Limits::parse("count=1,bytes=2"), Limits { count: 1, bytes: 2, ..Limits::NONE });
     }
 }
