@@ -102,12 +102,12 @@ impl KeeperHost {
         }
         let shared = &self.shared;
         let _exclusive = shared.naming.lock();
-        // Whatever is being written of the old tree is void.
-        shared.generation.fetch_add(1, Ordering::AcqRel);
         shared.operate(|server, outputs| {
             if server.snapshot_running() {
                 return Err(io::Error::other("a snapshot is being written; try again when it is there"));
             }
+            // What has not got its name yet of the old tree is void.
+            shared.generation.fetch_add(1, Ordering::AcqRel);
             server.prepare_restore(&mut database);
             // Before anybody can change the new tree: what is logged from now on follows this snapshot.
             shared.storage.save(&database).map_err(io::Error::other)?;
