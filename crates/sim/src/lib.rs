@@ -6,6 +6,7 @@
 //! here; the seed chooses which act is next.
 
 pub mod clients;
+pub mod ensemble;
 pub mod fuzz;
 pub mod keeper_link;
 pub mod keeper_process;

@@ -1,15 +1,17 @@
 //! `ottla-sim`: runs seeds. See docs/simulation.md.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ottla_sim::runner::{self, Options};
 
-const USAGE: &str = "usage: ottla-sim [--seeds N] [--seconds S] [--seed FIRST] [--trace]";
+const USAGE: &str = "usage: ottla-sim [--ensemble] [--seeds N] [--seconds S] [--seed FIRST] [--trace]";
 
 /// The seed that is running, for the message of a panic.
 static SEED: AtomicU64 = AtomicU64::new(0);
+/// Seeds are of ensembles.
+static ENSEMBLE: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
     let options = match parse(std::env::args().skip(1)) {
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         // What the node itself says, among the events.
         tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_ansi(false).init();
     }
+    ENSEMBLE.store(options.ensemble, Ordering::Relaxed);
     let began = Instant::now();
     match runner::run(&options, |seed| SEED.store(seed, Ordering::Relaxed)) {
         Ok(report) => {
@@ -54,11 +57,12 @@ fn main() -> ExitCode {
 
 fn say_how_to_repeat(seed: u64, what: &str) {
     eprintln!("seed {seed}: {what}");
-    eprintln!("repeat with: cargo run --release -p ottla-sim -- --seeds 1 --seed {seed} --trace");
+    let ensemble = if ENSEMBLE.load(Ordering::Relaxed) { "--ensemble " } else { "" };
+    eprintln!("repeat with: cargo run --release -p ottla-sim -- {ensemble}--seeds 1 --seed {seed} --trace");
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options { seed: 1, seeds: 100, time: Duration::from_secs(60), trace: false };
+    let mut options = Options { seed: 1, seeds: 100, time: Duration::from_secs(60), trace: false, ensemble: false };
     let mut one = false;
     let mut counted = false;
     while let Some(argument) = arguments.next() {
@@ -71,6 +75,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
             "--seconds" => options.time = Duration::from_secs(number()?),
             "--seed" => (options.seed, one) = (number()?, true),
             "--trace" => options.trace = true,
+            "--ensemble" => options.ensemble = true,
             _ => return Err(format!("{argument} is not known")),
         }
     }

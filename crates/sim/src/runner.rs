@@ -15,6 +15,8 @@ pub struct Options {
     pub time: Duration,
     /// Print every event.
     pub trace: bool,
+    /// Ensembles of keepers, instead of a node.
+    pub ensemble: bool,
 }
 
 /// Every seed of so many is run twice and its traces compared.
@@ -38,14 +40,17 @@ pub struct Failure {
     pub what: String,
 }
 
-/// Runs one seed.
-pub fn run_seed(seed: u64, trace: bool) -> Result<Summary, Failure> {
+/// Runs one seed of a node, or of an ensemble.
+pub fn run_seed(seed: u64, ensemble: bool, trace: bool) -> Result<Summary, Failure> {
+    if ensemble {
+        return crate::ensemble::run_seed(seed, trace);
+    }
     World::new(seed, trace).run().map_err(|what| Failure { seed, what })
 }
 
 /// Runs one seed twice: the same must happen.
-pub fn run_twice(seed: u64) -> Result<Summary, Failure> {
-    let (first, second) = (run_seed(seed, false)?, run_seed(seed, false)?);
+pub fn run_twice(seed: u64, ensemble: bool) -> Result<Summary, Failure> {
+    let (first, second) = (run_seed(seed, ensemble, false)?, run_seed(seed, ensemble, false)?);
     if first == second {
         return Ok(first);
     }
@@ -62,7 +67,11 @@ pub fn run(options: &Options, mut begin: impl FnMut(u64)) -> Result<Report, Fail
         }
         begin(seed);
         let twice = seed.is_multiple_of(TWICE_EVERY) && !options.trace;
-        let summary = if twice { run_twice(seed)? } else { run_seed(seed, options.trace)? };
+        let summary = if twice {
+            run_twice(seed, options.ensemble)?
+        } else {
+            run_seed(seed, options.ensemble, options.trace)?
+        };
         report.seeds += 1;
         report.twice += u64::from(twice);
         report.acts += summary.acts;

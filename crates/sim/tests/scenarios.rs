@@ -97,7 +97,7 @@ fn a_new_log_that_lost_its_first_segment_does_not_keep_the_second() {
 #[test]
 fn one_seed_is_one_run() {
     for seed in [3, 16] {
-        let summary = run_twice(seed).expect("every promise is kept");
+        let summary = run_twice(seed, false).expect("every promise is kept");
         assert!(summary.boots > 1 && summary.requests > 0, "{summary:?}");
     }
 }
@@ -108,7 +108,7 @@ fn one_seed_is_one_run() {
 #[test]
 fn seeds_that_failed_once() {
     for seed in [12, 30, 44, 69, 75, 113, 124, 128, 157, 234, 237, 274, 550, 915, 943] {
-        let options = Options { seed, seeds: 1, time: std::time::Duration::from_secs(60), trace: false };
+        let options = Options { seed, seeds: 1, time: std::time::Duration::from_secs(60), trace: false, ensemble: false };
         run(&options, |_| {}).expect("every promise is kept");
     }
 }

@@ -1,0 +1,142 @@
+//! What holds of the servers at all times.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ottla_keeper::txn::{Txn, TxnEntry};
+use ottla_keeper::zab;
+use ottla_keeper::zab::journal::{counter_of, epoch_of};
+
+use super::Check;
+use super::model::{Model, Point};
+
+/// Leaders, proposals, and what was committed.
+#[derive(Debug, Default)]
+pub struct Checks {
+    pub model: Model,
+    /// Every transaction that any server was to log.
+    proposed: BTreeMap<i64, Arc<[u8]>>,
+    /// The server that leads an epoch, and the last transaction of the history with which it begins.
+    leaders: BTreeMap<i64, (usize, i64)>,
+    /// Sessions for which an end was proposed.
+    pub closing: BTreeSet<i64>,
+    /// Clients asked for these to be closed.
+    pub asked_to_close: BTreeSet<i64>,
+    /// Session ids that clients were given.
+    given: BTreeSet<i64>,
+    /// The latest zxid of a change that a client was told of, by epoch.
+    told: BTreeMap<i64, i64>,
+}
+
+impl Checks {
+    /// Epochs that had a leader.
+    #[must_use]
+    pub fn epochs(&self) -> usize {
+        self.leaders.len()
+    }
+
+    /// The latest epoch that has a leader.
+    #[must_use]
+    pub fn latest_epoch(&self) -> i64 {
+        self.leaders.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// A server is to log this. The first one to do so decided it: gives the session when it ends one by itself.
+    pub fn proposed(&mut self, node: usize, txn: &zab::Txn) -> Result<Option<i64>, String> {
+        if let Some(known) = self.proposed.get(&txn.zxid) {
+            return if *known == txn.data { Ok(None) } else { Err(format!("there are two transactions {:#x}", txn.zxid)) };
+        }
+        match self.leaders.get(&epoch_of(txn.zxid)) {
+            Some((leader, _)) if *leader == node => {}
+            leader => return Err(format!("server {node} makes transaction {:#x}, but the leader is {leader:?}", txn.zxid)),
+        }
+        self.proposed.insert(txn.zxid, Arc::clone(&txn.data));
+        let entry = TxnEntry::decode(&txn.data).map_err(|e| format!("proposal {:#x} can't be read: {e}", txn.zxid))?;
+        let session = entry.header.client_id;
+        let ends = matches!(entry.txn, Txn::CloseSession(_)) && self.closing.insert(session);
+        Ok((ends && !self.asked_to_close.contains(&session)).then_some(session))
+    }
+
+    /// A leader begins to serve with a history that ends at `last`.
+    pub fn leads(&mut self, node: usize, epoch: i64, last: i64) -> Check {
+        let last = self.resolved(last);
+        if let Some((other, _)) = self.leaders.insert(epoch, (node, last)) {
+            return Err(format!("epoch {epoch} is led by {other} and by {node}"));
+        }
+        // One that is late, because a later epoch has begun, may serve what is old until it notices.
+        if self.latest_epoch() == epoch && last < self.model.last() {
+            return Err(format!("leader {node} of epoch {epoch} ends at {last:#x}, but {:#x} is committed", self.model.last()));
+        }
+        Ok(())
+    }
+
+    /// The zxid with which an epoch begins is no transaction, but the end of the history that its leader began with: a
+    /// snapshot may have such a number.
+    #[must_use]
+    pub fn resolved(&self, zxid: i64) -> i64 {
+        match self.leaders.get(&epoch_of(zxid)) {
+            Some((_, last)) if counter_of(zxid) == 0 => *last,
+            _ => zxid,
+        }
+    }
+
+    /// A server that serves has applied everything up to `zxid`.
+    pub fn applied(&mut self, node: usize, leads: bool, zxid: i64, point: Point) -> Check {
+        let zxid = self.resolved(zxid);
+        if zxid > self.model.last() {
+            if !leads {
+                return Err(format!("server {node} serves {zxid:#x}, which no leader has committed"));
+            }
+            self.commit_up_to(zxid)?;
+        }
+        match self.model.point(zxid) {
+            None => Err(format!("server {node} is at {zxid:#x}, which was never committed")),
+            Some(expected) if expected != point => {
+                Err(format!("server {node} is at {zxid:#x} with {point:?}, which should be {expected:?}"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The transactions between the last one that was committed and this one are committed: a transaction's predecessor
+    /// is the one before it in its epoch, or the end of the history with which its leader began.
+    fn commit_up_to(&mut self, zxid: i64) -> Check {
+        let (end, mut at, mut chain) = (self.model.last(), zxid, Vec::new());
+        while at > end {
+            chain.push(at);
+            at = match self.leaders.get(&epoch_of(at)) {
+                _ if counter_of(at) > 1 => at - 1,
+                Some((_, last)) => *last,
+                None => return Err(format!("transaction {at:#x} is of an epoch without a leader")),
+            };
+        }
+        if at != end {
+            return Err(format!("{zxid:#x} is committed with a history that has {at:#x}, but not {end:#x}, which was committed"));
+        }
+        for zxid in chain.into_iter().rev() {
+            let txn = self.proposed.get(&zxid).cloned().ok_or_else(|| format!("{zxid:#x} was committed, but never logged"))?;
+            self.model.commit(zxid, &txn)?;
+        }
+        Ok(())
+    }
+
+    /// A client was given a new session.
+    pub fn session_given(&mut self, id: i64) -> Check {
+        if !self.model.was_open(id) {
+            return Err(format!("session {id:#x} was given to a client, but not committed"));
+        }
+        if self.given.insert(id) { Ok(()) } else { Err(format!("session {id:#x} was given to two clients")) }
+    }
+
+    /// A client was told of a change.
+    pub fn told(&mut self, zxid: i64) {
+        let told = self.told.entry(epoch_of(zxid)).or_insert(zxid);
+        *told = zxid.max(*told);
+    }
+
+    /// The latest change of this epoch or an earlier one that any client was told of.
+    #[must_use]
+    pub fn told_until(&self, epoch: i64) -> i64 {
+        self.told.range(..=epoch).next_back().map_or(0, |(_, zxid)| *zxid)
+    }
+}
