@@ -146,16 +146,20 @@ impl KeeperServer {
         let _ = db.tree.set_data("/zookeeper/config", Some(text.as_bytes()), -1, version, now.wall_ms, &mut ());
     }
 
-    /// Takes out what the others must be told: proposals first.
+    /// Takes out what the others must be told, in the order in which it was wanted.
     pub(crate) fn take_wants(&mut self, into: &mut VecDeque<zab::Input>) {
-        let proposals = self.batch.iter().map(|(zxid, txn)| zab::Input::Propose(Txn { zxid, data: txn.into() }));
-        for (_, txn) in self.batch.iter() {
+        self.want_proposals();
+        into.extend(self.membership.wants.drain(..));
+    }
+
+    /// What was decided so far comes before what is wanted from now on.
+    fn want_proposals(&mut self) {
+        for (zxid, txn) in self.batch.iter() {
             self.stats.quorum.proposals += 1;
             self.stats.quorum.proposal_sizes.add(txn.len());
+            self.membership.wants.push(zab::Input::Propose(Txn { zxid, data: txn.into() }));
         }
-        into.extend(proposals);
         self.batch.clear();
-        into.extend(self.membership.wants.drain(..));
     }
 
     /// Learner: asks the leader for a change.
@@ -183,6 +187,8 @@ impl KeeperServer {
         self.in_flight += 1;
         self.membership.syncs.push_back(conn);
         if self.decides() {
+            // A write of the same client behind it is not to be committed before it.
+            self.want_proposals();
             self.membership.wants.push(zab::Input::Sync { conn: None });
         } else {
             self.forward(session_id, xid, op, body, &[]);
