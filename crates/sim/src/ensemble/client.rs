@@ -405,7 +405,9 @@ impl Client {
             11 => return Ask::Sync,
             12 => {
                 let (path, recursive) = (format!("/p/d{}", random.below(2)), random.chance(500_000));
-                return if self.watches.is_persistent(&path) { Ask::Sync } else { Ask::AddWatch { path, recursive } };
+                let asked = |pending: &Pending| matches!(&pending.ask, Ask::AddWatch { path: asked, .. } if *asked == path);
+                let known = self.watches.is_persistent(&path) || self.pending.iter().any(asked);
+                return if known { Ask::Sync } else { Ask::AddWatch { path, recursive } };
             }
             13 | 14 => {
                 let mut steps: Vec<Step> = (0..random.below(3)).map(|_| step(random, 'w')).collect();

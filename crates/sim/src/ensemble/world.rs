@@ -628,6 +628,10 @@ impl World {
                 }
             };
         }
+        for (index, client) in self.clients.iter().enumerate() {
+            let (phase, waiting, told) = (client.phase, client.outstanding(), client.written_us);
+            text += &format!("client {index}: {phase:?}, {waiting} requests wait, last change told at {told} us\n");
+        }
         text
     }
 }
