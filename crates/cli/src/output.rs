@@ -1,6 +1,9 @@
 //! How tools print.
 
 use std::fmt::Write as _;
+use std::io::{self, BufWriter, Stdout, Write as _};
+
+use crate::tool::{Failure, Outcome};
 
 /// A table whose columns are as wide as their widest cell, separated by a space, as `kafka-consumer-groups.sh` prints it.
 pub fn table(rows: &[Vec<String>]) -> String {
@@ -18,6 +21,39 @@ pub fn table(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Standard output for much text. When nobody reads any more (`| head`), the tool ends without a word.
+pub struct Out(BufWriter<Stdout>);
+
+/// What a shell says of a process that died of a closed pipe.
+const CLOSED_PIPE: u8 = 141;
+
+impl Out {
+    pub fn new() -> Self {
+        Self(BufWriter::new(io::stdout()))
+    }
+
+    pub fn text(&mut self, text: &str) -> Outcome {
+        check(self.0.write_all(text.as_bytes()))
+    }
+
+    pub fn line(&mut self, text: &str) -> Outcome {
+        self.text(text)?;
+        self.text("\n")
+    }
+
+    /// To be called before waiting for an answer, and at the end.
+    pub fn flush(&mut self) -> Outcome {
+        check(self.0.flush())
+    }
+}
+
+fn check(result: io::Result<()>) -> Outcome {
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Silent(CLOSED_PIPE),
+        _ => Failure::Failed(format!("standard output: {error}")),
+    })
 }
 
 #[cfg(test)]

@@ -41,10 +41,30 @@ pub fn java_date(ms: i64) -> String {
     let days = ms.div_euclid(86_400_000);
     let (year, month, day) = civil_from_days(days);
     let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][days.rem_euclid(7) as usize];
-    let month =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][month as usize - 1];
+    let month = MONTHS[month as usize - 1];
     let seconds = ms.rem_euclid(86_400_000) / 1_000;
     format!("{weekday} {month} {day:02} {:02}:{:02}:{:02} UTC {year}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `9:30:15 AM`
+fn twelve_hours(ms: i64) -> String {
+    let seconds = ms.rem_euclid(86_400_000) / 1_000;
+    let (hour, half) = (seconds / 3_600 % 12, if seconds < 43_200 { "AM" } else { "PM" });
+    format!("{}:{:02}:{:02} {half}", if hour == 0 { 12 } else { hour }, seconds / 60 % 60, seconds % 60)
+}
+
+/// `11/22/26, 9:30:15 AM UTC`, as Java prints a short date and a long time in English.
+pub fn java_short_date(ms: i64) -> String {
+    let (year, month, day) = civil_from_days(ms.div_euclid(86_400_000));
+    format!("{month}/{day}/{:02}, {} UTC", year.rem_euclid(100), twelve_hours(ms))
+}
+
+/// `Nov 22, 2026, 9:30:15 AM`, as Java prints a date and time of medium length in English.
+pub fn java_medium_date(ms: i64) -> String {
+    let (year, month, day) = civil_from_days(ms.div_euclid(86_400_000));
+    format!("{} {day}, {year}, {}", MONTHS[month as usize - 1], twelve_hours(ms))
 }
 
 /// `2026-11-22T09:30:00.000`, with or without milliseconds and an offset (`Z`, `+01:00`, `+0100`); without one it is UTC.
@@ -122,6 +142,9 @@ mod tests {
         assert!(parse_datetime("yesterday").is_err() && parse_datetime("2026-13-01T00:00:00").is_err());
         assert_eq!(format_ms(1_795_339_815_250), "2026-11-22 09:30:15:250");
         assert_eq!(java_date(1_795_339_815_250), "Sun Nov 22 09:30:15 UTC 2026");
+        assert_eq!(java_short_date(1_795_339_815_250), "11/22/26, 9:30:15 AM UTC");
+        assert_eq!(java_short_date(951_782_400_000), "2/29/00, 12:00:00 AM UTC");
+        assert_eq!(java_medium_date(1_795_352_135_000), "Nov 22, 2026, 12:55:35 PM");
         assert_eq!(java_date(0), "Thu Jan 01 00:00:00 UTC 1970");
         assert_eq!(format_ms(951_782_400_000), "2000-02-29 00:00:00:000");
     }

@@ -91,7 +91,7 @@ fn run(tool: &Tool, called: &str, rest: Vec<OsString>) -> ExitCode {
     let command = Command::new(tool.name).bin_name(called).about(tool.about).infer_long_args(true);
     let command = (tool.flags)(command.version(env!("CARGO_PKG_VERSION")));
     // ZooKeeper's scripts, and one flag of Kafka's, have long flags with one dash.
-    let one_dash = ["-daemon", "-server", "-timeout", "-waitforconnection", "-client-configuration"];
+    let one_dash = ["-daemon", "-server", "-timeout", "-waitforconnection", "-client-configuration", "-json"];
     let rest = rest.into_iter().map(|arg| match arg.to_str() {
         Some(text) if one_dash.contains(&text) => format!("-{text}").into(),
         _ => arg,

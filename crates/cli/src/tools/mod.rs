@@ -16,6 +16,9 @@ mod start;
 mod stop;
 mod topics;
 mod zk;
+mod zk_data_dir;
+mod zk_snapshot;
+mod zk_txn_log;
 mod zookeeper_topics;
 
 use crate::tool::Tool;
@@ -41,6 +44,12 @@ pub static ALL: &[Tool] = &[
     topics::TOOL,
     zk::TOOL,
     zk::SHELL,
+    zk_txn_log::TOOL,
+    zk_snapshot::FORMAT,
+    zk_snapshot::COMPARE,
+    zk_snapshot::SUMMARY,
+    zk_data_dir::CLEANUP,
+    zk_data_dir::INITIALIZE,
     zookeeper_topics::CREATE,
     zookeeper_topics::LIST,
 ];
