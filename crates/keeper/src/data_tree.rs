@@ -1,9 +1,11 @@
-//! The tree of nodes (`DataTree`): a slab of nodes and a hash index on the full path, one heap block (path and data
-//! together) per node. A node that was never changed after its creation and has no children takes 56 bytes, its block,
-//! and 5 to 10 bytes of index; the rest of its stat is kept apart once it differs from what creation gave it.
+//! The tree of nodes (`DataTree`): a slab of nodes, the names and data in blocks of exact sizes, and for each node with
+//! children a hash table of them. A node that was never changed after its creation and has no children takes 40 bytes, its
+//! name and data, and 5 to 10 bytes in its parent's table; the rest of its stat is kept apart once it differs from what
+//! creation gave it. A path is found name by name, and put together again when it is asked for.
 //!
 //! Only [`crate::database::Database::apply`] and what it calls change the tree in service, transaction by transaction.
 
+mod blocks;
 mod node;
 mod quotas;
 #[cfg(test)]
@@ -15,34 +17,41 @@ use crate::ephemeral_type::EphemeralType;
 use crate::path;
 use crate::proto::{ErrorCode, READ_ACL, Stat};
 use crate::quota;
+use blocks::Blocks;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use node::{Extra, Node, block};
+use node::{Extra, Node, PLAIN};
 use ottla_base::hash::{FixedMap, FixedSet};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// Place of a node in the slab.
 pub type NodeId = u32;
 const ROOT: NodeId = 0;
+static NO_CHILDREN: HashTable<NodeId> = HashTable::new();
+/// A parent's table is made smaller only when it has room for more than this.
+const SMALL_TABLE: usize = 64;
 
 /// A node, for reading.
 #[derive(Clone, Copy)]
 pub struct NodeRef<'a> {
     tree: &'a DataTree,
+    id: NodeId,
     node: &'a Node,
 }
 
 impl<'a> NodeRef<'a> {
+    /// Its whole path, put together.
     #[must_use]
-    pub fn path(&self) -> &'a str {
-        self.node.path()
+    pub fn path(&self) -> String {
+        self.tree.path_of(self.id)
     }
 
+    /// The last part of its path; empty for the root.
     #[must_use]
-    pub(crate) fn path_bytes(&self) -> &'a [u8] {
-        &self.node.block[..self.node.path_len()]
+    pub(crate) fn name_bytes(&self) -> &'a [u8] {
+        self.node.name(&self.tree.blocks)
     }
 
     /// The transaction that created it.
@@ -52,20 +61,20 @@ impl<'a> NodeRef<'a> {
     }
 
     #[must_use]
-    pub(crate) fn child_ids(&self) -> &'a [NodeId] {
-        self.node.children()
+    pub(crate) fn child_ids(&self) -> impl Iterator<Item = NodeId> + use<'a> {
+        self.tree.children(self.id).iter().copied()
     }
 
     /// `None` is null, which is not the same as empty.
     #[must_use]
     pub fn data(&self) -> Option<&'a [u8]> {
-        self.node.data()
+        self.node.data(&self.tree.blocks)
     }
 
     #[must_use]
     pub fn stat(&self) -> Stat {
-        let s = self.node.stat();
-        let children = self.node.children().len() as i32;
+        let s = self.stat_persisted();
+        let children = self.num_children() as i32;
         Stat {
             czxid: s.czxid,
             mzxid: s.mzxid,
@@ -80,7 +89,7 @@ impl<'a> NodeRef<'a> {
                 EphemeralType::Normal => s.ephemeral_owner,
                 _ => 0,
             },
-            data_length: self.node.data().map_or(0, <[u8]>::len) as i32,
+            data_length: self.node.data_len() as i32,
             num_children: children,
             pzxid: s.pzxid,
         }
@@ -89,7 +98,7 @@ impl<'a> NodeRef<'a> {
     /// The part of the stat that is on disk.
     #[must_use]
     pub fn stat_persisted(&self) -> StatPersisted {
-        self.node.stat()
+        self.node.stat(self.tree.extra(self.node))
     }
 
     #[must_use]
@@ -104,18 +113,19 @@ impl<'a> NodeRef<'a> {
 
     #[must_use]
     pub fn num_children(&self) -> usize {
-        self.node.children().len()
+        self.tree.children(self.id).len()
     }
 
     /// Names of the children, in no order that means anything.
     pub fn children(&self) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
-        let (tree, skip) = (self.tree, if self.node.path_len() == 1 { 1 } else { self.node.path_len() + 1 });
-        self.node.children().iter().map(move |&id| &tree.node(id).path()[skip..])
+        let tree = self.tree;
+        tree.children(self.id).iter().map(move |&id| tree.name(id))
     }
 
+    /// Of its content; `path` is its own.
     #[must_use]
-    pub fn content_crc(&self) -> ContentCrc {
-        self.node.crc
+    pub fn content_crc(&self, path: &str) -> ContentCrc {
+        self.tree.crc(self.id, path)
     }
 }
 
@@ -138,10 +148,13 @@ impl ChangeSink for () {
 pub struct DataTree {
     nodes: Vec<Option<Node>>,
     free: Vec<NodeId>,
-    index: HashTable<NodeId>,
+    extras: Vec<Extra>,
+    free_extras: Vec<u32>,
+    blocks: Blocks,
     hasher: FixedState,
     acls: AclCache,
-    ephemerals: FixedMap<i64, BTreeSet<NodeId>>,
+    /// By session; their whole paths too, as they all are asked for together.
+    ephemerals: FixedMap<i64, BTreeMap<NodeId, Box<str>>>,
     ephemeral_count: usize,
     containers: BTreeSet<NodeId>,
     ttls: BTreeSet<NodeId>,
@@ -150,6 +163,8 @@ pub struct DataTree {
     data_size: i64,
     /// The setting `extendedTypesEnabled`: TTL nodes exist.
     extended_types: bool,
+    /// The parent of the node that was restored last.
+    restored: Option<(Box<str>, NodeId)>,
 }
 
 impl Default for DataTree {
@@ -164,18 +179,15 @@ impl DataTree {
     pub fn new(extended_types: bool) -> Self {
         let mut tree = Self::empty(extended_types);
         let none = StatPersisted::default();
-        for path in ["/", "/zookeeper", quota::QUOTA_ROOT, "/zookeeper/config"] {
-            tree.insert(path, Some(b""), AclId::OPEN, none);
+        let paths =
+            [("/", ""), ("/zookeeper", "zookeeper"), (quota::QUOTA_ROOT, "quota"), ("/zookeeper/config", "config")];
+        for ((path, name), parent) in paths.into_iter().zip([ROOT, ROOT, 1, 1]) {
+            tree.insert(parent, path, name, Some(b""), AclId::OPEN, none);
         }
-        tree.link(1, ROOT);
-        tree.link(2, 1);
-        tree.link(3, 1);
         let read = crate::acl::encode(&[READ_ACL]);
         let acl = tree.acls.intern(AclList::from_encoded(&read));
-        if let Some(config) = tree.nodes[3].as_mut() {
-            config.acl = acl;
-            config.extra_mut().aversion = -1;
-        }
+        tree.node_mut(3).acl = acl;
+        tree.change(3, "/zookeeper/config", |config| config.aversion = -1);
         tree
     }
 
@@ -185,7 +197,9 @@ impl DataTree {
         Self {
             nodes: Vec::new(),
             free: Vec::new(),
-            index: HashTable::new(),
+            extras: Vec::new(),
+            free_extras: Vec::new(),
+            blocks: Blocks::default(),
             hasher: FixedState::with_seed(0x6f74_746c_6100),
             acls: AclCache::default(),
             ephemerals: FixedMap::default(),
@@ -196,6 +210,7 @@ impl DataTree {
             digest: 0,
             data_size: 0,
             extended_types,
+            restored: None,
         }
     }
 
@@ -207,37 +222,76 @@ impl DataTree {
         self.nodes[id as usize].as_mut().expect("an id in use names a node")
     }
 
-    fn hash(&self, path: &str) -> u64 {
-        self.hasher.hash_one(path.as_bytes())
+    fn name(&self, id: NodeId) -> &str {
+        // The block was built from a string of exactly this length.
+        std::str::from_utf8(self.node(id).name(&self.blocks)).unwrap_or("")
+    }
+
+    fn extra(&self, node: &Node) -> Option<&Extra> {
+        self.extras.get(node.extra as usize)
+    }
+
+    fn children(&self, id: NodeId) -> &HashTable<NodeId> {
+        self.extra(self.node(id)).and_then(|extra| extra.children.as_deref()).unwrap_or(&NO_CHILDREN)
+    }
+
+    fn hash(&self, name: &[u8]) -> u64 {
+        self.hasher.hash_one(name)
+    }
+
+    fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
+        let children = self.children(parent);
+        children.find(self.hash(name), |&id| self.node(id).name(&self.blocks) == name).copied()
     }
 
     fn find(&self, path: &str) -> Option<NodeId> {
-        let path = if path.is_empty() { "/" } else { path };
-        let hash = self.hash(path);
-        self.index
-            .find(hash, |&id| {
-                let node = self.node(id);
-                &node.block[..node.path_len()] == path.as_bytes()
-            })
-            .copied()
+        if self.nodes.is_empty() {
+            return None;
+        }
+        if matches!(path, "" | "/") {
+            return Some(ROOT);
+        }
+        let names = path.strip_prefix('/')?.as_bytes().split(|&byte| byte == b'/');
+        names.into_iter().try_fold(ROOT, |parent, name| self.child(parent, name))
+    }
+
+    fn path_of(&self, id: NodeId) -> String {
+        let mut line = Vec::new();
+        let mut at = id;
+        while at != ROOT {
+            line.push(at);
+            at = self.node(at).parent;
+        }
+        let mut path = String::with_capacity(line.len() * 16);
+        for &id in line.iter().rev() {
+            path.push('/');
+            path.push_str(self.name(id));
+        }
+        if path.is_empty() { "/".to_owned() } else { path }
+    }
+
+    /// Of a node's content. It is kept only for nodes that have changed; of the others it is asked for once in their life.
+    fn crc(&self, id: NodeId, path: &str) -> ContentCrc {
+        let node = self.node(id);
+        self.extra(node).map_or_else(|| ContentCrc::of(path, node.data_bytes(&self.blocks)), |extra| extra.crc)
     }
 
     /// The node at `path`; the empty path is the root's too.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<NodeRef<'_>> {
-        self.find(path).map(|id| NodeRef { tree: self, node: self.node(id) })
+        self.find(path).map(|id| NodeRef { tree: self, id, node: self.node(id) })
     }
 
     /// The node in this place of the slab, if there is one now.
     #[must_use]
     pub(crate) fn node_at(&self, id: NodeId) -> Option<NodeRef<'_>> {
-        self.nodes.get(id as usize)?.as_ref().map(|node| NodeRef { tree: self, node })
+        self.nodes.get(id as usize)?.as_ref().map(|node| NodeRef { tree: self, id, node })
     }
 
     /// Number of nodes as ZooKeeper counts them: the root twice.
     #[must_use]
     pub fn node_count(&self) -> usize {
-        self.index.len() + 1
+        self.nodes.len() - self.free.len() + 1
     }
 
     #[must_use]
@@ -269,7 +323,7 @@ impl DataTree {
 
     /// Paths of the ephemeral nodes of a session.
     pub fn ephemerals(&self, session: i64) -> impl Iterator<Item = &str> {
-        self.ephemerals.get(&session).into_iter().flatten().map(|&id| self.node(id).path())
+        self.ephemerals.get(&session).into_iter().flat_map(|nodes| nodes.values().map(|path| &**path))
     }
 
     /// Sessions that have ephemeral nodes, in order.
@@ -285,7 +339,7 @@ impl DataTree {
         self.containers
             .iter()
             .chain(&self.ttls)
-            .map(|&id| NodeRef { tree: self, node: self.node(id) })
+            .map(|&id| NodeRef { tree: self, id, node: self.node(id) })
             .filter(|node| node.num_children() == 0)
     }
 
@@ -293,15 +347,15 @@ impl DataTree {
     #[must_use]
     pub fn descendant_count(&self, path: &str) -> usize {
         if path == "/" || path.is_empty() {
-            return self.index.len() - 1;
+            return self.nodes.len() - self.free.len() - 1;
         }
         let Some(top) = self.find(path) else { return 0 };
         let mut open = vec![top];
         let mut count = 0;
         while let Some(id) = open.pop() {
-            let children = self.node(id).children();
+            let children = self.children(id);
             count += children.len();
-            open.extend_from_slice(children);
+            open.extend(children);
         }
         count
     }
@@ -323,27 +377,23 @@ impl DataTree {
         None
     }
 
-    /// Puts a node into slab and index, without its parent's knowledge.
-    fn insert(&mut self, path: &str, data: Option<&[u8]>, acl: AclId, stat: StatPersisted) -> NodeId {
-        let hash = self.hash(path);
-        let (block, path_len) = block(path, data);
-        let plain = stat == StatPersisted::created(stat.czxid, stat.ctime, 0);
-        let extra = (!plain).then(|| {
-            Box::new(Extra {
-                mzxid: stat.mzxid,
-                pzxid: stat.pzxid,
-                mtime: stat.mtime,
-                ephemeral_owner: stat.ephemeral_owner,
-                version: stat.version,
-                cversion: stat.cversion,
-                aversion: stat.aversion,
-                children: Vec::new(),
-            })
-        });
+    /// Puts a node into the slab and, unless it is the root, among its parent's children; the parent's stat stays as it is.
+    fn insert(
+        &mut self,
+        parent: NodeId,
+        path: &str,
+        name: &str,
+        data: Option<&[u8]>,
+        acl: AclId,
+        stat: StatPersisted,
+    ) -> NodeId {
         let crc = ContentCrc::of(path, data.unwrap_or(&[]));
-        self.data_size += block.len() as i64;
-        let node = Node { block, path_len, czxid: stat.czxid, ctime: stat.ctime, extra, acl, slot: 0, crc };
-        self.digest = self.digest.wrapping_add(node.digest());
+        self.digest = self.digest.wrapping_add(crc.digest(path, &stat));
+        self.data_size += (path.len() + data.map_or(0, <[u8]>::len)) as i64;
+        let mut node = Node::new(&mut self.blocks, parent, name, data, acl, &stat);
+        if stat != StatPersisted::created(stat.czxid, stat.ctime, 0) {
+            node.extra = self.insert_extra(Extra::of(&stat, crc));
+        }
         let id = match self.free.pop() {
             Some(id) => {
                 self.nodes[id as usize] = Some(node);
@@ -354,28 +404,53 @@ impl DataTree {
                 (self.nodes.len() - 1) as NodeId
             }
         };
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        let path_of = |id: NodeId| nodes[id as usize].as_ref().map_or(&[][..], |node| &node.block[..node.path_len()]);
-        self.index.insert_unique(hash, id, |&id| hasher.hash_one(path_of(id)));
-        self.remember_owner(id, stat.ephemeral_owner);
+        if id != ROOT {
+            self.link(id, parent, path, name);
+        }
+        self.remember_owner(id, path, stat.ephemeral_owner);
         id
     }
 
-    /// Makes `child` a child of `parent`, whose stat stays as it is.
-    fn link(&mut self, child: NodeId, parent: NodeId) {
-        let children = &mut self.node_mut(parent).extra_mut().children;
-        children.push(child);
-        let slot = (children.len() - 1) as u32;
-        self.node_mut(child).slot = slot;
+    fn insert_extra(&mut self, extra: Extra) -> u32 {
+        match self.free_extras.pop() {
+            Some(at) => {
+                self.extras[at as usize] = extra;
+                at
+            }
+            None => {
+                self.extras.push(extra);
+                (self.extras.len() - 1) as u32
+            }
+        }
     }
 
-    fn remember_owner(&mut self, id: NodeId, owner: i64) {
+    /// Where a node's [`Extra`] is; it gets one if it has none. `path` is its own.
+    fn extra_of(&mut self, id: NodeId, path: &str) -> usize {
+        let node = self.node(id);
+        if node.extra == PLAIN {
+            let extra = Extra::of(&node.stat(None), self.crc(id, path));
+            self.node_mut(id).extra = self.insert_extra(extra);
+        }
+        self.node(id).extra as usize
+    }
+
+    fn link(&mut self, child: NodeId, parent: NodeId, path: &str, name: &str) {
+        let parent_path = path::split(path).map_or("/", |(parent, _)| parent);
+        let at = self.extra_of(parent, parent_path);
+        let hash = self.hash(name.as_bytes());
+        let (nodes, blocks, hasher) = (&self.nodes, &self.blocks, &self.hasher);
+        let children = self.extras[at].children.get_or_insert_default();
+        children.insert_unique(hash, child, |&id| hash_of(nodes, blocks, hasher, id));
+    }
+
+    fn remember_owner(&mut self, id: NodeId, path: &str, owner: i64) {
         match EphemeralType::of(owner, self.extended_types) {
             EphemeralType::Void => {}
             EphemeralType::Container => drop(self.containers.insert(id)),
             EphemeralType::Ttl(_) => drop(self.ttls.insert(id)),
             EphemeralType::Normal => {
-                self.ephemeral_count += usize::from(self.ephemerals.entry(owner).or_default().insert(id));
+                let before = self.ephemerals.entry(owner).or_default().insert(id, path.into());
+                self.ephemeral_count += usize::from(before.is_none());
             }
         }
     }
@@ -387,7 +462,7 @@ impl DataTree {
             EphemeralType::Ttl(_) => drop(self.ttls.remove(&id)),
             EphemeralType::Normal => {
                 if let Some(nodes) = self.ephemerals.get_mut(&owner) {
-                    self.ephemeral_count -= usize::from(nodes.remove(&id));
+                    self.ephemeral_count -= usize::from(nodes.remove(&id).is_some());
                     if nodes.is_empty() {
                         self.ephemerals.remove(&owner);
                     }
@@ -396,12 +471,15 @@ impl DataTree {
         }
     }
 
-    /// Changes a node in `change` and keeps the digest right.
-    fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) {
-        let node = self.nodes[id as usize].as_mut().expect("an id in use names a node");
-        let before = node.digest();
-        change(node);
-        self.digest = self.digest.wrapping_sub(before).wrapping_add(node.digest());
+    /// Changes a node's stat, or what is known of its content, in `change` and keeps the digest right.
+    fn change(&mut self, id: NodeId, path: &str, change: impl FnOnce(&mut Extra)) {
+        let at = self.extra_of(id, path);
+        let extra = &mut self.extras[at];
+        let node = self.nodes[id as usize].as_ref().expect("an id in use names a node");
+        let before = extra.crc.digest(path, &node.stat(Some(extra)));
+        change(extra);
+        let after = extra.crc.digest(path, &node.stat(Some(extra)));
+        self.digest = self.digest.wrapping_sub(before).wrapping_add(after);
     }
 
     /// Creates a node. `parent_cversion` -1 counts the parent's version on (transactions of old servers). A node that
@@ -421,21 +499,19 @@ impl DataTree {
         let (parent_path, name) = path::split(path).ok_or(ErrorCode::NoNode)?;
         let parent = self.find(parent_path).ok_or(ErrorCode::NoNode)?;
         let acl_id = self.acls.intern(acl);
-        if let Some(existing) = self.find(path) {
+        if let Some(existing) = self.child(parent, name.as_bytes()) {
             // The list it had may be unknown to the table (see `AclCache::none`), so its count is left alone.
             self.node_mut(existing).acl = acl_id;
             return Err(ErrorCode::NodeExists);
         }
-        self.change(parent, |node| {
-            let extra = node.extra_mut();
+        self.change(parent, parent_path, |extra| {
             let cversion = if parent_cversion == -1 { extra.cversion.wrapping_add(1) } else { parent_cversion };
             if cversion > extra.cversion {
                 extra.cversion = cversion;
                 extra.pzxid = zxid;
             }
         });
-        let id = self.insert(path, data, acl_id, StatPersisted::created(zxid, time, owner));
-        self.link(id, parent);
+        self.insert(parent, path, name, data, acl_id, StatPersisted::created(zxid, time, owner));
         self.count_quota_of_new_node(path, parent_path, name, data.map_or(0, <[u8]>::len));
         let parent_acl = Arc::clone(self.acls.list(self.node(parent).acl));
         sink.node_created(path, self.acls.list(acl_id), parent_path, &parent_acl, zxid);
@@ -447,15 +523,13 @@ impl DataTree {
     pub(crate) fn delete_node(&mut self, path: &str, zxid: i64, sink: &mut dyn ChangeSink) -> Result<(), ErrorCode> {
         let (parent_path, name) = path::split(path).ok_or(ErrorCode::NoNode)?;
         let parent = self.find(parent_path).ok_or(ErrorCode::NoNode)?;
-        self.change(parent, |node| {
-            if zxid > node.stat().pzxid {
-                node.extra_mut().pzxid = zxid;
-            }
-        });
-        let id = self.find(path).filter(|&id| id != ROOT).ok_or(ErrorCode::NoNode)?;
-        self.remove_descendants(id);
-        self.unlink(id, parent);
-        let node = self.remove_from_index(id);
+        if self.extra(self.node(parent)).is_some_and(|extra| zxid > extra.pzxid) {
+            self.change(parent, parent_path, |extra| extra.pzxid = zxid);
+        }
+        let id = self.child(parent, name.as_bytes()).ok_or(ErrorCode::NoNode)?;
+        self.remove_descendants(id, path);
+        self.unlink(id, parent, name);
+        let node = self.remove(id, path);
         let acl = Arc::clone(self.acls.list(node.acl));
         self.acls.remove_usage(node.acl);
         if name == quota::LIMITS
@@ -464,50 +538,60 @@ impl DataTree {
             self.quota_paths.remove(quota_path);
         }
         if let Some(quota_path) = self.quota_path(path) {
-            self.add_to_quota(quota_path, -(node.data().map_or(0, <[u8]>::len) as i64), -1);
+            self.add_to_quota(quota_path, -(node.data_len() as i64), -1);
         }
         let parent_acl = Arc::clone(self.acls.list(self.node(parent).acl));
         sink.node_deleted(path, &acl, parent_path, &parent_acl, zxid);
         Ok(())
     }
 
-    fn remove_descendants(&mut self, top: NodeId) {
-        let mut open = self.node(top).children().to_vec();
-        if open.is_empty() {
-            return;
-        }
-        self.node_mut(top).extra_mut().children.clear();
-        while let Some(id) = open.pop() {
-            let node = self.remove_from_index(id);
-            open.extend_from_slice(node.children());
+    fn remove_descendants(&mut self, top: NodeId, path: &str) {
+        let at = self.node(top).extra as usize;
+        let Some(children) = self.extras.get_mut(at).and_then(|extra| extra.children.take()) else { return };
+        let mut open: Vec<(NodeId, String)> = Vec::new();
+        let note = |tree: &Self, open: &mut Vec<_>, children: &HashTable<NodeId>, path: &str| {
+            open.extend(children.iter().map(|&id| (id, format!("{path}/{}", tree.name(id)))));
+        };
+        note(self, &mut open, &children, path);
+        while let Some((id, path)) = open.pop() {
+            note(self, &mut open, self.children(id), &path);
+            let node = self.remove(id, &path);
             self.acls.remove_usage(node.acl);
         }
     }
 
     /// Takes a node out of its parent's children.
-    fn unlink(&mut self, id: NodeId, parent: NodeId) {
-        let slot = self.node(id).slot as usize;
-        let children = &mut self.node_mut(parent).extra_mut().children;
-        children.swap_remove(slot);
-        // Children come and go in masses; don't keep the room of the greatest mass.
-        if children.capacity() > 64 && children.len() * 4 < children.capacity() {
-            children.shrink_to(children.len() * 2);
+    fn unlink(&mut self, id: NodeId, parent: NodeId, name: &str) {
+        let hash = self.hash(name.as_bytes());
+        let (nodes, blocks, hasher) = (&self.nodes, &self.blocks, &self.hasher);
+        let extra = nodes[parent as usize].as_ref().and_then(|parent| self.extras.get_mut(parent.extra as usize));
+        let Some(extra) = extra else { return };
+        let Some(children) = extra.children.as_mut() else { return };
+        if let Ok(entry) = children.find_entry(hash, |&other| other == id) {
+            entry.remove();
         }
-        if let Some(&moved) = children.get(slot) {
-            self.node_mut(moved).slot = slot as u32;
+        // Children come and go in masses; don't keep the room of the greatest mass.
+        if children.is_empty() {
+            extra.children = None;
+        } else if children.capacity() > SMALL_TABLE && children.len() * 4 < children.capacity() {
+            children.shrink_to(children.len() * 2, |&id| hash_of(nodes, blocks, hasher, id));
         }
     }
 
-    fn remove_from_index(&mut self, id: NodeId) -> Node {
-        let hash = self.hash(self.node(id).path());
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other == id) {
-            entry.remove();
-        }
+    /// Takes a node out of the slab that no parent knows any more. What is left of it tells its ACL and the length of its
+    /// data.
+    fn remove(&mut self, id: NodeId, path: &str) -> Node {
+        let (stat, crc) = (self.node(id).stat(self.extra(self.node(id))), self.crc(id, path));
         let node = self.nodes[id as usize].take().expect("an id in use names a node");
         self.free.push(id);
-        self.digest = self.digest.wrapping_sub(node.digest());
-        self.data_size -= node.block.len() as i64;
-        self.forget_owner(id, node.stat().ephemeral_owner);
+        node.release(&mut self.blocks);
+        if let Some(extra) = self.extras.get_mut(node.extra as usize) {
+            extra.children = None;
+            self.free_extras.push(node.extra);
+        }
+        self.digest = self.digest.wrapping_sub(crc.digest(path, &stat));
+        self.data_size -= (path.len() + node.data_len()) as i64;
+        self.forget_owner(id, stat.ephemeral_owner);
         node
     }
 
@@ -523,13 +607,13 @@ impl DataTree {
     ) -> Result<(), ErrorCode> {
         let id = self.find(path).ok_or(ErrorCode::NoNode)?;
         let path = if path.is_empty() { "/" } else { path };
-        let old_len = self.node(id).block.len() as i64;
-        self.change(id, |node| {
-            node.replace_data(path, data);
-            let extra = node.extra_mut();
-            (extra.mtime, extra.mzxid, extra.version) = (time, zxid, version);
+        let old_len = self.node(id).data_len();
+        let crc = ContentCrc::of(path, data.unwrap_or(&[]));
+        self.change(id, path, |extra| {
+            (extra.mtime, extra.mzxid, extra.version, extra.crc) = (time, zxid, version, crc);
         });
-        let diff = self.node(id).block.len() as i64 - old_len;
+        self.replace_data(id, data);
+        let diff = self.node(id).data_len() as i64 - old_len as i64;
         self.data_size += diff;
         if let Some(quota_path) = self.quota_path(path) {
             self.add_to_quota(quota_path, diff, 0);
@@ -538,28 +622,29 @@ impl DataTree {
         Ok(())
     }
 
+    /// What is known of the content is still of the old data.
+    fn replace_data(&mut self, id: NodeId, data: Option<&[u8]>) {
+        let node = self.nodes[id as usize].as_mut().expect("an id in use names a node");
+        node.replace_data(&mut self.blocks, data);
+    }
+
     /// Replaces a node's ACL; `version` is the new one.
     pub(crate) fn set_acl(&mut self, path: &str, acl: AclList<'_>, version: i32) -> Result<(), ErrorCode> {
         let id = self.find(path).ok_or(ErrorCode::NoNode)?;
         self.acls.remove_usage(self.node(id).acl);
         let acl = self.acls.intern(acl);
-        self.change(id, |node| {
-            node.acl = acl;
-            node.extra_mut().aversion = version;
-        });
+        self.node_mut(id).acl = acl;
+        self.change(id, if path.is_empty() { "/" } else { path }, |extra| extra.aversion = version);
         Ok(())
     }
 
     /// Moves a parent on as a creation does that was already in the snapshot (`setCversionPzxid`).
     pub(crate) fn set_cversion_pzxid(&mut self, path: &str, cversion: i32, zxid: i64) {
         let Some(id) = self.find(path) else { return };
-        let current = self.node(id).stat().cversion;
+        let current = self.extra(self.node(id)).map_or(0, |extra| extra.cversion);
         let cversion = if cversion == -1 { current.wrapping_add(1) } else { cversion };
         if cversion > current {
-            self.change(id, |node| {
-                let extra = node.extra_mut();
-                (extra.cversion, extra.pzxid) = (cversion, zxid);
-            });
+            self.change(id, path, |extra| (extra.cversion, extra.pzxid) = (cversion, zxid));
         }
     }
 
@@ -575,22 +660,32 @@ impl DataTree {
         if self.nodes.is_empty() != (full == "/") {
             return Err(format!("the root is not the first node (path {full})"));
         }
-        let parent = match full {
-            "/" => None,
+        let (parent, name) = match full {
+            "/" => (ROOT, ""),
             _ => {
-                let parent = path::split(full).and_then(|(parent, _)| self.find(parent));
-                Some(parent.ok_or_else(|| format!("no parent of {full} in the snapshot"))?)
+                let (parent_path, name) = path::split(full).unwrap_or(("", full));
+                let parent = self.restored_parent(parent_path);
+                (parent.ok_or_else(|| format!("no parent of {full} in the snapshot"))?, name)
             }
         };
-        if self.find(full).is_some() {
+        if full != "/" && self.child(parent, name.as_bytes()).is_some() {
             return Err(format!("{full} is in the snapshot twice"));
         }
-        let id = self.insert(full, data, acl, stat);
+        self.insert(parent, full, name, data, acl, stat);
         self.acls.add_usage(acl);
-        if let Some(parent) = parent {
-            self.link(id, parent);
-        }
         Ok(())
+    }
+
+    /// Most nodes of a snapshot have the parent of the one before.
+    fn restored_parent(&mut self, path: &str) -> Option<NodeId> {
+        if let Some((last, id)) = &self.restored
+            && **last == *path
+        {
+            return Some(*id);
+        }
+        let id = self.find(path)?;
+        self.restored = Some((path.into(), id));
+        Some(id)
     }
 
     /// Completes a tree read from a snapshot: the config node (as an old server has none), quotas, unused ACLs.
@@ -612,10 +707,10 @@ impl DataTree {
         let mut open: Vec<NodeId> = self.find(quota::QUOTA_ROOT).into_iter().collect();
         let mut quotas: Vec<String> = Vec::new();
         while let Some(id) = open.pop() {
-            let node = self.node(id);
-            open.extend_from_slice(node.children());
-            if let Some((parent, quota::LIMITS)) = path::split(node.path()) {
-                quotas.push(parent[quota::QUOTA_ROOT.len()..].to_owned());
+            open.extend(self.children(id));
+            if self.name(id) == quota::LIMITS {
+                let parent = self.path_of(self.node(id).parent);
+                quotas.push(parent.strip_prefix(quota::QUOTA_ROOT).unwrap_or("").to_owned());
             }
         }
         for quota_path in quotas {
@@ -623,10 +718,16 @@ impl DataTree {
             self.quota_paths.insert(quota_path.into());
         }
         self.acls.purge_unused();
+        self.restored = None;
         Ok(())
     }
 
     pub(crate) fn acls_mut(&mut self) -> &mut AclCache {
         &mut self.acls
     }
+}
+
+/// The hash of a node's name, by which its parent has it.
+fn hash_of(nodes: &[Option<Node>], blocks: &Blocks, hasher: &FixedState, id: NodeId) -> u64 {
+    hasher.hash_one(nodes[id as usize].as_ref().map_or(&[][..], |node| node.name(blocks)))
 }

@@ -50,7 +50,7 @@ impl PendingChanges {
             stat: Some(node.stat_persisted()),
             num_children: node.num_children() as i32,
             acl: Arc::clone(node.acl()),
-            crc: node.content_crc(),
+            crc: node.content_crc(path),
             data_len: node.data().map_or(0, <[u8]>::len),
         })
     }
@@ -71,7 +71,7 @@ impl PendingChanges {
     fn node_digest(&self, tree: &DataTree, path: &str) -> i64 {
         match self.nodes.get(path) {
             Some(node) => node.stat.map_or(0, |stat| node.crc.digest(path, &stat)),
-            None => tree.get(path).map_or(0, |node| node.content_crc().digest(path, &node.stat_persisted())),
+            None => tree.get(path).map_or(0, |node| node.content_crc(path).digest(path, &node.stat_persisted())),
         }
     }
 

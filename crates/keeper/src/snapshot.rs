@@ -29,6 +29,9 @@ const VERSION: i32 = 2;
 const DB_ID: i64 = -1;
 /// Bytes of the part of a stat that is on disk.
 const STAT_LEN: usize = 60;
+/// Up to so many children are written in the order of the slab, which is that of the memory: a parent has them in none. To
+/// sort more would take longer than the server may be kept from its clients.
+const SORTED_CHILDREN: usize = 1 << 16;
 
 /// Writes a snapshot in parts, while the database goes on changing between them. The tree has to stay the same one:
 /// nodes come, change and go, but nothing else takes its place.
@@ -44,6 +47,8 @@ pub struct SnapshotWriter {
     bytes: u64,
     /// Nodes whose children are being written.
     open: Vec<Level>,
+    /// Of the node that was written last; the root's is empty.
+    path: Vec<u8>,
 }
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -58,6 +63,7 @@ enum Stage {
 struct Level {
     children: Vec<NodeId>,
     at: usize,
+    path_len: usize,
 }
 
 impl Default for SnapshotWriter {
@@ -69,7 +75,15 @@ impl Default for SnapshotWriter {
 impl SnapshotWriter {
     #[must_use]
     pub fn new() -> Self {
-        Self { for_learner: false, checksum: 1, stage: Stage::Head, begun_zxid: 0, bytes: 0, open: Vec::new() }
+        Self {
+            for_learner: false,
+            checksum: 1,
+            stage: Stage::Head,
+            begun_zxid: 0,
+            bytes: 0,
+            open: Vec::new(),
+            path: Vec::new(),
+        }
     }
 
     /// What a learner gets: no header, no seals, no digest, but a signature at the end ([`SnapshotReceiver`]). What
@@ -154,7 +168,11 @@ impl SnapshotWriter {
             return;
         };
         level.at += 1;
+        let path_len = level.path_len;
         if let Some(node) = tree.node_at(id).filter(|node| node.czxid() <= self.begun_zxid) {
+            self.path.truncate(path_len);
+            self.path.push(b'/');
+            self.path.extend_from_slice(node.name_bytes());
             self.write_node(node, out);
         }
     }
@@ -162,13 +180,16 @@ impl SnapshotWriter {
     /// Writes a node and notes its children.
     fn write_node(&mut self, node: NodeRef<'_>, out: &mut Vec<u8>) {
         // The root is called by the empty name; "/" ends the nodes.
-        let path = if node.path_bytes() == b"/" { b"" } else { node.path_bytes() };
-        Some(path).write(out);
+        Some(&self.path[..]).write(out);
         node.data().write(out);
         node.acl_id().to_long().write(out);
         node.stat_persisted().write(out);
         if node.num_children() > 0 {
-            self.open.push(Level { children: node.child_ids().to_vec(), at: 0 });
+            let mut children: Vec<NodeId> = node.child_ids().collect();
+            if children.len() <= SORTED_CHILDREN {
+                children.sort_unstable();
+            }
+            self.open.push(Level { children, at: 0, path_len: self.path.len() });
         }
     }
 }

@@ -22,10 +22,10 @@ impl DataTree {
     pub(super) fn add_to_quota(&mut self, quota_path: &str, bytes: i64, count: i64) {
         let stats_path = format!("{}{quota_path}/{}", quota::QUOTA_ROOT, quota::STATS);
         let Some(id) = self.find(&stats_path) else { return };
-        let mut stats = quota::QuotaStats::parse(self.node(id).data().unwrap_or(&[]));
+        let mut stats = quota::QuotaStats::parse(self.node(id).data_bytes(&self.blocks));
         stats.bytes += bytes;
         stats.count += count;
-        self.put_quota_stats(id, &stats_path, &stats);
+        self.put_quota_stats(id, &stats);
     }
 
     /// Counts everything under a path whose quota is new.
@@ -33,23 +33,21 @@ impl DataTree {
         let (mut bytes, mut count) = (0i64, 0i64);
         let mut open: Vec<NodeId> = self.find(quota_path).into_iter().collect();
         while let Some(id) = open.pop() {
-            let node = self.node(id);
             count += 1;
-            bytes += node.data().map_or(0, <[u8]>::len) as i64;
-            open.extend_from_slice(node.children());
+            bytes += self.node(id).data_len() as i64;
+            open.extend(self.children(id));
         }
         let stats_path = format!("{}{quota_path}/{}", quota::QUOTA_ROOT, quota::STATS);
         if let Some(id) = self.find(&stats_path) {
             let stats = quota::QuotaStats { count, bytes, count_hard_limit: None, byte_hard_limit: None };
-            self.put_quota_stats(id, &stats_path, &stats);
+            self.put_quota_stats(id, &stats);
         }
     }
 
-    fn put_quota_stats(&mut self, id: NodeId, path: &str, stats: &quota::QuotaStats) {
-        let node = self.node_mut(id);
-        let before = node.block.len() as i64;
-        node.replace_data(path, Some(stats.to_text().as_bytes()));
-        let diff = node.block.len() as i64 - before;
-        self.data_size += diff;
+    fn put_quota_stats(&mut self, id: NodeId, stats: &quota::QuotaStats) {
+        let before = self.node(id).data_len() as i64;
+        // No digest covers what is below `/zookeeper`.
+        self.replace_data(id, Some(stats.to_text().as_bytes()));
+        self.data_size += self.node(id).data_len() as i64 - before;
     }
 }
