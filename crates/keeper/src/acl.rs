@@ -180,6 +180,12 @@ impl AclCache {
         AclId(self.last_id)
     }
 
+    /// The list that is open to all, encoded.
+    #[must_use]
+    pub fn open(&self) -> &Arc<[u8]> {
+        &self.open
+    }
+
     /// The list with this number.
     #[doc(alias = "convertLong")]
     #[must_use]

@@ -214,7 +214,7 @@ impl RequestProcessor {
         if what.path.contains('\0') {
             return Err(ErrorCode::BadArguments);
         }
-        let acl = fix_acl(&what.acl, context.request.auth)?;
+        let acl = fix_acl(tree, what.acl, context.request.auth)?;
         let mut parent = self.pending.node(tree, parent_path)?;
         let mut parent_stat = parent.stat.ok_or(ErrorCode::NoNode)?;
         self.check_acl(context, &parent.acl, perms::CREATE)?;
@@ -264,9 +264,11 @@ impl RequestProcessor {
             zxid: context.zxid,
             stat: Some(StatPersisted::created(context.zxid, context.time, owner)),
             num_children: 0,
-            acl: tree.acls().shared(&acl).unwrap_or_else(|| acl.into()),
+            acl,
             crc: ContentCrc::of(path, data.unwrap_or(&[])),
             data_len,
+            // There is none yet, or it will be gone.
+            digest: 0,
         };
         self.pending.put(tree, path, node, undo);
         Ok(())
@@ -367,7 +369,7 @@ impl RequestProcessor {
     ) -> Result<(), ErrorCode> {
         context.check_session()?;
         let path = valid(request.path)?;
-        let acl = fix_acl(&request.acl, context.request.auth)?;
+        let acl = fix_acl(context.tree, &request.acl, context.request.auth)?;
         let mut node = self.pending.node(context.tree, path)?;
         self.check_acl(context, &node.acl, perms::ADMIN)?;
         let mut stat = node.stat.ok_or(ErrorCode::NoNode)?;
@@ -376,7 +378,7 @@ impl RequestProcessor {
         node.zxid = context.zxid;
         node.stat = Some(stat);
         // ZooKeeper keeps the old list in its pending record; the new one is what the next request must pass.
-        node.acl = context.tree.acls().shared(&acl).unwrap_or_else(|| acl.into());
+        node.acl = acl;
         self.pending.put(context.tree, path, node, None);
         Ok(())
     }
@@ -493,19 +495,19 @@ impl Context<'_> {
 struct CreateWhat<'a> {
     path: &'a str,
     data: Option<&'a [u8]>,
-    acl: Vec<Acl<'a>>,
+    acl: &'a [Acl<'a>],
     flags: i32,
     /// -1: none.
     ttl: i64,
 }
 
 impl<'a> CreateWhat<'a> {
-    fn of(r: &CreateRequest<'a>) -> Self {
-        Self { path: r.path, data: r.data, acl: r.acl.clone(), flags: r.flags, ttl: -1 }
+    fn of(r: &'a CreateRequest<'a>) -> Self {
+        Self { path: r.path, data: r.data, acl: &r.acl, flags: r.flags, ttl: -1 }
     }
 
-    fn of_ttl(r: &CreateTtlRequest<'a>) -> Self {
-        Self { path: r.path, data: r.data, acl: r.acl.clone(), flags: r.flags, ttl: r.ttl }
+    fn of_ttl(r: &'a CreateTtlRequest<'a>) -> Self {
+        Self { path: r.path, data: r.data, acl: &r.acl, flags: r.flags, ttl: r.ttl }
     }
 }
 
@@ -550,7 +552,10 @@ fn next_version(current: i32, expected: i32) -> Result<i32, ErrorCode> {
 
 /// The list as it will be stored, encoded: no duplicates, `auth` replaced by who asks, every id valid in its scheme.
 #[doc(alias = "fixupACL")]
-fn fix_acl(asked: &[Acl<'_>], auth_info: &AuthInfo) -> Result<Vec<u8>, ErrorCode> {
+fn fix_acl(tree: &DataTree, asked: &[Acl<'_>], auth_info: &AuthInfo) -> Result<Arc<[u8]>, ErrorCode> {
+    if asked == [OPEN_ACL] {
+        return Ok(Arc::clone(tree.acls().open()));
+    }
     let mut fixed: Vec<Acl<'_>> = Vec::with_capacity(asked.len());
     for (i, acl) in asked.iter().enumerate() {
         if asked[..i].contains(acl) {
@@ -572,5 +577,9 @@ fn fix_acl(asked: &[Acl<'_>], auth_info: &AuthInfo) -> Result<Vec<u8>, ErrorCode
             return Err(ErrorCode::InvalidAcl);
         }
     }
-    if fixed.is_empty() { Err(ErrorCode::InvalidAcl) } else { Ok(acl::encode(&fixed)) }
+    if fixed.is_empty() {
+        return Err(ErrorCode::InvalidAcl);
+    }
+    let list = acl::encode(&fixed);
+    Ok(tree.acls().shared(&list).unwrap_or_else(|| list.into()))
 }
