@@ -356,7 +356,7 @@ def test_the_original_names(tmp_path, files):
 SCRIPT = r"""
 create /a one
 create /a/b "two words"
-create /a/json {"k":"v w"}
+create /a/json {"k":"v_w"}
 get /a/b
 create -e /e eph
 create -s /a/s- x

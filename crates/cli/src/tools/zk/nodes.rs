@@ -31,7 +31,8 @@ pub async fn call(client: &KeeperClient, op: KeeperOp, path: &str) -> Result<Kee
 fn wants_watch(command: &str, arguments: &Arguments) -> bool {
     let old_form = arguments.words.len() > 1;
     if old_form {
-        eprintln!("'{command} path [watch]' has been deprecated. Please use '{command} [-w] path' instead.");
+        let flags = if command == "get" { "[-s] [-w]" } else { "[-w]" };
+        eprintln!("'{command} path [watch]' has been deprecated. Please use '{command} {flags} path' instead.");
     }
     old_form || arguments.has("w")
 }
@@ -249,10 +250,10 @@ pub async fn set_acl(client: &KeeperClient, arguments: &Arguments) -> Done {
     // One node that refuses does not keep the others from theirs.
     let mut refused = None;
     for path in subtree(client, path, false).await? {
-        if let Err(problem) = call(client, op(&path), &path).await {
-            if let Some(earlier) = refused.replace(problem) {
-                eprintln!("{earlier}");
-            }
+        if let Err(problem) = call(client, op(&path), &path).await
+            && let Some(earlier) = refused.replace(problem)
+        {
+            eprintln!("{earlier}");
         }
     }
     refused.map_or(Ok(()), Err)

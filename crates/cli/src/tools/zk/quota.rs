@@ -148,11 +148,8 @@ async fn make_nodes(client: &KeeperClient, path: &str) -> Result<(), String> {
             return Err(format!("{path} has a parent {at} which has a quota"));
         }
     }
-    let below = match subtree(client, &format!("{ROOT}{path}"), false).await {
-        Ok(below) => below,
-        // Nothing there yet.
-        Err(_) => Vec::new(),
-    };
+    // None, when there is nothing yet.
+    let below = subtree(client, &format!("{ROOT}{path}"), false).await.unwrap_or_default();
     if let Some(node) = below.iter().find_map(|node| node.strip_suffix("/zookeeper_limits")) {
         return Err(format!("{path} has a child {} which has a quota", node.trim_start_matches(ROOT)));
     }
