@@ -359,6 +359,54 @@ def test_a_follower_that_hangs(tmp_path):
         assert len(e.all_equal()) > 40
 
 
+def read_after_write(writer, reader, count):
+    """How often one client did not see what another one had just written; a get of each, at once."""
+    stale = 0
+    for i in range(count):
+        writer.set("/n", str(i).encode())
+        stale += int(reader.get("/n")[0]) < i
+    return stale
+
+
+@pytest.mark.parametrize("kinds", [(OURS, OURS, OURS, OURS), (OURS, OURS, REAL, OURS)], ids=["ours", "led-by-real"])
+def test_linearizable_reads(tmp_path, kinds):
+    with Ensemble(tmp_path, observers=1, ottla_linearizableReads="true") as e:
+        e.start(*kinds)
+        with contextlib.ExitStack() as stack:
+            clients = {sid: stack.enter_context(e.client(hosts=f"127.0.0.1:{m.port}")) for sid, m in e.members.items()}
+            clients[1].create("/n", b"0")
+            ours = [sid for sid in (1, 2, 3, 4) if e[sid].kind == OURS]
+            assert not sum(read_after_write(clients[i], clients[j], 40) for i in (1, 2, 3) for j in ours if i != j)
+            # Many at once, and in order with a session's own changes.
+            client = clients[1]
+            asked = []
+            for i in range(200):
+                asked += [client.set_async("/n", f"m{i}".encode()), client.get_async("/n"), client.exists_async("/none")]
+            for i in range(200):
+                assert asked[3 * i + 1].get(20)[0] == f"m{i}".encode() and asked[3 * i + 2].get(20) is None
+
+
+def test_a_leader_that_was_replaced_answers_no_linearizable_read(tmp_path):
+    with Ensemble(tmp_path, tickTime=200, syncLimit=5, ottla_linearizableReads="true") as e:
+        e.start()
+        stale = e.leader()
+        with e.client(hosts=f"127.0.0.1:{stale.port}", timeout=60) as client:
+            client.create("/n", b"before")
+            stale.process.send_signal(signal.SIGSTOP)
+            others = [m for m in e.members.values() if m is not stale]
+            with e.client(hosts=",".join(f"127.0.0.1:{m.port}" for m in others)) as other:
+                retried(other, other.set, "/n", b"after")
+                asked = client.get_async("/n")
+                # It has to be in the stopped server's socket.
+                time.sleep(0.3)
+                stale.process.send_signal(signal.SIGCONT)
+                try:
+                    assert asked.get(20)[0] == b"after"
+                except (kazoo.exceptions.ConnectionLoss, kazoo.exceptions.SessionExpiredError):
+                    pass
+        stale.wait_serving()
+
+
 def test_observers(tmp_path):
     with Ensemble(tmp_path, observers=2) as e:
         e.start(OURS, OURS, OURS, OURS, REAL)

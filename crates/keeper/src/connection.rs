@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Read(Vec<u8>),
     /// Waits for the leader's word; then it is a read.
     SyncAsked(Vec<u8>),
+    /// A read that waits for the leader's word that nothing later is committed: that with this number.
+    Confirmed(u64, Vec<u8>),
     /// Waits until the server has applied everything up to this transaction.
     Sync(i64, Vec<u8>),
     /// Failed without a transaction; waits for its turn only.
@@ -72,6 +74,10 @@ pub(crate) struct Connection {
     pub auth: AuthInfo,
     pub queue: VecDeque<Outstanding>,
     pub paused: bool,
+    /// How many of the queue are [`Kind::Confirmed`].
+    pub confirming: u32,
+    /// A change came behind one of those, and waits in `input`: the read must not see it.
+    pub held: bool,
     /// The leader is asked whether its session is alive; nothing is read until it has answered.
     pub revalidating: bool,
     /// Close once the output is sent.
@@ -96,6 +102,8 @@ impl Connection {
             auth: vec![("ip".to_owned(), peer.ip().to_string())],
             queue: VecDeque::new(),
             paused: false,
+            confirming: 0,
+            held: false,
             revalidating: false,
             closing: false,
             stats: ConnStats {

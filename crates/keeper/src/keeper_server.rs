@@ -63,6 +63,8 @@ pub struct ServerConfig {
     pub skip_acl: bool,
     pub enforce_quota: bool,
     pub reconfig_enabled: bool,
+    /// `ottla.linearizableReads`: in an ensemble, a read sees everything that was committed when it came.
+    pub linearizable_reads: bool,
     /// Four-letter words that are answered; `*` is all.
     pub four_letter_whitelist: Vec<String>,
     pub container_check_interval_ms: u64,
@@ -119,6 +121,7 @@ impl Default for ServerConfig {
             skip_acl: false,
             enforce_quota: false,
             reconfig_enabled: false,
+            linearizable_reads: false,
             four_letter_whitelist: vec!["srvr".to_owned()],
             container_check_interval_ms: 60_000,
             container_max_per_minute: 10_000,
@@ -205,6 +208,8 @@ pub struct KeeperServer {
     unpersisted: VecDeque<Arc<TxnBatch>>,
     dirty: Vec<ConnId>,
     paused: Vec<ConnId>,
+    /// Connections whose changes were held, and need not be any more.
+    released: Vec<ConnId>,
     /// Connections with a sync in front of their queue, and the transaction that they wait for.
     sync_waiters: Vec<(i64, ConnId)>,
     in_flight: usize,
@@ -248,6 +253,7 @@ impl KeeperServer {
             unpersisted: VecDeque::new(),
             dirty: Vec::new(),
             paused: Vec::new(),
+            released: Vec::new(),
             sync_waiters: Vec::new(),
             in_flight: 0,
             stats: ServerStats::default(),
@@ -314,7 +320,7 @@ impl KeeperServer {
         if !self.paused.is_empty() && self.in_flight <= self.outstanding_limit() {
             for conn in std::mem::take(&mut self.paused) {
                 match self.conns.get_mut(&conn) {
-                    Some(connection) if connection.revalidating => self.paused.push(conn),
+                    Some(connection) if connection.revalidating || connection.held => self.paused.push(conn),
                     Some(connection) => {
                         connection.paused = false;
                         outputs.push(Output::Resume { conn });

@@ -254,6 +254,7 @@ impl EnsembleServer {
             }
             self.zab_out = outputs;
             self.run_election(out);
+            self.keeper.read_on(now, &mut self.client_out);
             self.keeper.take_wants(&mut self.wants);
             match self.wants.pop_front() {
                 Some(input) => self.zab.step(now, input, &mut self.zab_out),

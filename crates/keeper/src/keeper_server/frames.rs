@@ -71,8 +71,12 @@ impl KeeperServer {
                 return bytes.len();
             }
             let Some(frame) = frame else { break };
-            used += 4 + len;
             let Some(connection) = self.conns.get_mut(&conn) else { return bytes.len() };
+            if connection.confirming > 0 && is_change(frame) {
+                self.hold(conn, outputs);
+                break;
+            }
+            used += 4 + len;
             connection.stats.received += 1;
             self.stats.packets_received += 1;
             if connection.initialized {
@@ -220,6 +224,9 @@ impl KeeperServer {
     }
 
     fn read(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8]) {
+        if self.config.linearizable_reads && self.is_member() && tells_of_the_tree(op) {
+            return self.read_confirmed(now, conn, xid, op, body);
+        }
         if op == OpCode::Sync && self.is_member() {
             return self.sync_with_leader(now, conn, xid, body);
         }
@@ -291,6 +298,7 @@ impl KeeperServer {
             let ready = match connection.queue.front().map(|waiting| &waiting.kind) {
                 Some(Kind::Read(_) | Kind::Failed(_)) => true,
                 Some(Kind::Sync(zxid, _)) => *zxid <= applied,
+                Some(Kind::Confirmed(number, _)) => self.membership.is_confirmed(*number),
                 Some(Kind::Write | Kind::SyncAsked(_)) | None => false,
             };
             if !ready {
@@ -298,8 +306,14 @@ impl KeeperServer {
             }
             let Some(waiting) = connection.queue.pop_front() else { return };
             self.in_flight -= 1;
+            if matches!(waiting.kind, Kind::Confirmed(..)) {
+                connection.confirming -= 1;
+                if connection.held && connection.confirming == 0 {
+                    self.released.push(conn);
+                }
+            }
             match waiting.kind {
-                Kind::Read(body) | Kind::Sync(_, body) => {
+                Kind::Read(body) | Kind::Sync(_, body) | Kind::Confirmed(_, body) => {
                     self.serve(now, conn, waiting.xid, waiting.op, &body, waiting.received_us);
                 }
                 Kind::Failed(ErrorCode::SessionMoved) => {
@@ -363,4 +377,41 @@ impl KeeperServer {
         });
         self.mark_dirty(conn);
     }
+}
+
+/// Is this request a change, or the end of the session?
+fn is_change(frame: &[u8]) -> bool {
+    let op = Reader::new(frame).record::<RequestHeader>().ok().and_then(|header| OpCode::from_i32(header.op));
+    op.is_some_and(|op| {
+        matches!(
+            op,
+            OpCode::Create
+                | OpCode::Create2
+                | OpCode::CreateTtl
+                | OpCode::CreateContainer
+                | OpCode::Delete
+                | OpCode::DeleteContainer
+                | OpCode::SetData
+                | OpCode::SetAcl
+                | OpCode::Multi
+                | OpCode::Reconfig
+                | OpCode::CloseSession
+        )
+    })
+}
+
+/// Is this a read of what changes are made to, or a `sync`? Others can't be stale.
+fn tells_of_the_tree(op: OpCode) -> bool {
+    matches!(
+        op,
+        OpCode::Exists
+            | OpCode::GetData
+            | OpCode::GetAcl
+            | OpCode::GetChildren
+            | OpCode::GetChildren2
+            | OpCode::GetAllChildrenNumber
+            | OpCode::GetEphemerals
+            | OpCode::MultiRead
+            | OpCode::Sync
+    )
 }

@@ -4,9 +4,10 @@
 use super::{KeeperServer, Output, ServerConfig};
 use crate::connection::{Kind, Outstanding};
 use crate::database::Database;
-use crate::proto::OpCode;
+use crate::jute::Jute;
+use crate::proto::{OpCode, PathRequest};
 use crate::request_processor::Request;
-use crate::session_tracker::owner_of;
+use crate::session_tracker::{LOCAL_OWNER, owner_of};
 use crate::stats::QuorumStats;
 use crate::watch_manager::{ConnId, Watches};
 use crate::zab::messages::{AuthId, LearnerRequest};
@@ -39,11 +40,28 @@ pub(super) struct Membership {
     wants: Vec<zab::Input>,
     /// Clients that wait for a sync, in the order of asking.
     syncs: VecDeque<ConnId>,
+    reads: ConfirmedReads,
     /// Clients that wait for the leader's word about their session.
     revalidating: BTreeMap<i64, ConnId>,
 }
 
+/// Reads that wait for the leader's word. The leader is asked for all that have come since it was last asked, and not
+/// again before it has answered.
+#[derive(Debug, Default)]
+struct ConfirmedReads {
+    asked: u64,
+    answered: u64,
+    /// Their clients: of the question that is under way, and of the next.
+    waiting: Vec<ConnId>,
+    next: Vec<ConnId>,
+}
+
 impl Membership {
+    /// Has the leader answered this question?
+    pub(super) fn is_confirmed(&self, number: u64) -> bool {
+        number <= self.reads.answered
+    }
+
     pub(super) fn decides(&self) -> bool {
         matches!(self.place, Place::Alone | Place::Leader { .. })
     }
@@ -149,6 +167,7 @@ impl KeeperServer {
     /// Takes out what the others must be told, in the order in which it was wanted.
     pub(crate) fn take_wants(&mut self, into: &mut VecDeque<zab::Input>) {
         self.want_proposals();
+        self.ask_for_reads();
         into.extend(self.membership.wants.drain(..));
     }
 
@@ -197,6 +216,14 @@ impl KeeperServer {
 
     /// The oldest sync is done.
     pub(crate) fn synced(&mut self, now: Now) {
+        if self.config.linearizable_reads {
+            let reads = &mut self.membership.reads;
+            reads.answered = reads.asked;
+            for conn in std::mem::take(&mut reads.waiting) {
+                self.answer_ready(now, conn);
+            }
+            return;
+        }
         let Some(conn) = self.membership.syncs.pop_front() else { return };
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let asked = connection.queue.iter_mut().find(|waiting| matches!(waiting.kind, Kind::SyncAsked(_)));
@@ -206,6 +233,63 @@ impl KeeperServer {
             waiting.kind = Kind::Read(std::mem::take(body));
         }
         self.answer_ready(now, conn);
+    }
+
+    /// A read that must see everything that was committed when it came (`ottla.linearizableReads`); a `sync` is one too.
+    pub(super) fn read_confirmed(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8]) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let reads = &mut self.membership.reads;
+        let kind = match self.membership.place {
+            Place::Leader { .. } => match self.sessions.check(connection.session_id, LOCAL_OWNER) {
+                Ok(()) => Kind::Confirmed(reads.asked + 1, body.to_vec()),
+                Err(code) => Kind::Failed(code),
+            },
+            _ => Kind::Confirmed(reads.asked + 1, body.to_vec()),
+        };
+        if reads.next.last() != Some(&conn) {
+            reads.next.push(conn);
+        }
+        connection.confirming += u32::from(matches!(kind, Kind::Confirmed(..)));
+        connection.queue.push_back(Outstanding { xid, op, received_us: now.mono_us, kind });
+        self.in_flight += 1;
+        self.answer_ready(now, conn);
+    }
+
+    /// Reads nothing more of a connection until its reads are answered that wait for the leader's word.
+    pub(super) fn hold(&mut self, conn: ConnId, outputs: &mut Vec<Output>) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.held = true;
+        if !connection.paused {
+            connection.paused = true;
+            self.paused.push(conn);
+            outputs.push(Output::Pause { conn });
+        }
+    }
+
+    /// Goes on with the connections that were held.
+    pub(crate) fn read_on(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        for conn in std::mem::take(&mut self.released) {
+            if let Some(connection) = self.conns.get_mut(&conn) {
+                connection.held = false;
+                self.receive(now, conn, &[], outputs);
+            }
+        }
+    }
+
+    /// Asks the leader for the reads that wait, with a `sync` of no session: this is how a leader of ours knows that it
+    /// has to make sure that it leads. (ZooKeeper's answers it as any other.)
+    fn ask_for_reads(&mut self) {
+        let reads = &mut self.membership.reads;
+        if reads.next.is_empty() || reads.asked != reads.answered {
+            return;
+        }
+        reads.asked += 1;
+        reads.waiting = std::mem::take(&mut reads.next);
+        if self.decides() {
+            self.membership.wants.push(zab::Input::ConfirmedRead { conn: None });
+        } else {
+            self.forward(0, 0, OpCode::Sync, &PathRequest { path: "/" }.to_bytes(), &[]);
+        }
     }
 
     /// Learner: asks the leader whether a session is alive whose client came back.
@@ -262,6 +346,9 @@ impl KeeperServer {
         }
         let LearnerRequest { session_id, cxid, op, body, auth } = request;
         match OpCode::from_i32(op) {
+            Some(OpCode::Sync) if session_id == 0 => {
+                self.membership.wants.push(zab::Input::ConfirmedRead { conn: Some(conn) });
+            }
             Some(OpCode::Sync) => self.membership.wants.push(zab::Input::Sync { conn: Some(conn) }),
             Some(
                 op @ (OpCode::Create

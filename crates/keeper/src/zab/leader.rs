@@ -2,6 +2,7 @@
 //! `broadcast`.
 
 mod broadcast;
+mod confirm;
 mod sync;
 
 use super::journal::{epoch_of, first_zxid};
@@ -10,6 +11,7 @@ use super::peer::{AfterPersist, Context, Leave};
 use super::{ConnId, Output};
 use crate::quorum_status::ZabState;
 use broadcast::SyncLimitCheck;
+use confirm::{Pings, Rounds};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How far the leader has got.
@@ -57,6 +59,7 @@ struct LearnerHandler {
     /// On its disk up to here, of what was proposed on this connection.
     acked: i64,
     sync_limit: SyncLimitCheck,
+    pings: Pings,
 }
 
 /// A learner, for operators.
@@ -99,6 +102,7 @@ pub struct Leader {
     own_acked: i64,
     /// Syncs that wait for a commit, and whose they are.
     pending_syncs: VecDeque<(i64, Option<ConnId>)>,
+    rounds: Rounds,
     next_ping_ms: u64,
     /// Liveness is checked with every other ping.
     skip_check: bool,
@@ -121,6 +125,7 @@ impl Leader {
             last_proposed: 0,
             own_acked: 0,
             pending_syncs: VecDeque::new(),
+            rounds: Rounds::default(),
             next_ping_ms: cx.now_ms + cx.config.ping_ms(),
             skip_check: true,
         };
@@ -199,6 +204,7 @@ impl Leader {
                 alive_until_ms: cx.now_ms + cx.config.init_ms() + cx.config.sync_ms(),
                 acked: 0,
                 sync_limit: SyncLimitCheck::default(),
+                pings: Pings::default(),
             },
         );
     }
@@ -207,6 +213,7 @@ impl Leader {
     pub(super) fn disconnected(&mut self, conn: ConnId) {
         self.learners.remove(&conn);
         self.pending_syncs.retain(|(_, waiting)| *waiting != Some(conn));
+        self.rounds.forget(conn);
     }
 
     fn close(&mut self, cx: &mut Context<'_>, conn: ConnId, why: &str) {

@@ -100,6 +100,9 @@ pub enum Input {
     /// The leader's host has come to a `sync` in the order of requests: of a learner's client ([`Output::Request`] named
     /// the connection), or of one of its own.
     Sync { conn: Option<ConnId> },
+    /// The leader's host has come to a read that must see everything that was committed before it: as [`Input::Sync`], but
+    /// answered when a quorum is known to have followed this leader still. Nothing is proposed for it.
+    ConfirmedRead { conn: Option<ConnId> },
     /// A client of this learner came back with a session: is it alive?
     Revalidate { session_id: i64, timeout_ms: i32 },
     /// The leader's answer to [`Output::Revalidate`].
@@ -160,7 +163,8 @@ pub enum Output {
         sid: i64,
         request: LearnerRequest,
     },
-    /// Everything that was committed when the oldest unanswered `sync` of this server was asked for has been delivered.
+    /// Everything that was committed when the oldest unanswered `sync`, or confirmed read, of this server was asked for has
+    /// been delivered. A host asks for one kind only, as those are answered out of each other's order.
     Synced,
     /// Leader: is this session alive? From now on it belongs to `sid`. Answer with [`Input::Revalidated`].
     Revalidate {

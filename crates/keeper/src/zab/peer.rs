@@ -371,6 +371,7 @@ fn leader_step(leader: &mut Leader, cx: &mut Context<'_>, input: Input) -> Resul
         Input::Disconnected { conn } => leader.disconnected(conn),
         Input::Propose(txn) => return leader.propose(cx, txn),
         Input::Sync { conn } => leader.sync(cx, conn),
+        Input::ConfirmedRead { conn } => leader.confirmed_read(cx, conn),
         Input::Revalidated { conn, session_id, valid } => leader.revalidated(cx, conn, session_id, valid),
         Input::Tick => return leader.tick(cx),
         // A connection that an earlier role asked for.

@@ -294,3 +294,89 @@ fn what_was_never_committed_goes() {
         assert_eq!(never_committed(seed, true), 1);
     }
 }
+
+/// A leader whose process stands still while another one is elected and changes what it has. The first thing that it sees
+/// when it goes on is a read.
+fn read_of_a_stale_leader(linearizable_reads: bool) -> Option<bool> {
+    let mut world = World::new(11, 3, 0);
+    world.linearizable_reads = linearizable_reads;
+    world.start_all();
+    let stale = world.settle();
+    let conn = world.client(stale);
+    assert_eq!(exists(&mut world, conn, "/new"), Some(false));
+    world.frozen = Some(stale);
+    let others = [(stale + 1) % 3, (stale + 2) % 3];
+    world.run_until(20_000, "another leader", |world| {
+        let roles = world.roles();
+        others.iter().all(|node| matches!(roles[*node], Some((_, true))))
+            && others.iter().any(|node| matches!(roles[*node], Some((ServerState::Leading, _))))
+    });
+    let other = world.client(others[0]);
+    assert_eq!(create(&mut world, other, "/new", 0), Some(0));
+    assert_eq!(world.server(stale).role(), ServerState::Leading);
+    let asked = world.request(conn, OpCode::GetData, &PathWatchRequest { path: "/new", watch: false });
+    world.frozen = None;
+    for _ in 0..5_000 {
+        if let Some((header, _)) = world.reply(conn) {
+            assert_eq!(header.xid, asked);
+            return Some(header.err == 0);
+        }
+        if world.clients[&conn].closed {
+            return None;
+        }
+        world.run(1);
+    }
+    panic!("neither answered nor closed");
+}
+
+#[test]
+fn a_leader_that_was_replaced_answers_no_linearizable_read() {
+    assert_eq!(read_of_a_stale_leader(false), Some(false), "stale, as in ZooKeeper");
+    assert_eq!(read_of_a_stale_leader(true), None);
+}
+
+#[test]
+fn linearizable_reads_see_what_others_wrote() {
+    for seed in 0..4 {
+        let mut world = World::new(20 + seed, 3, 1);
+        world.linearizable_reads = true;
+        world.start_all();
+        let leader = world.settle();
+        let clients: Vec<ConnId> = (0..4).map(|node| world.client(node)).collect();
+        for i in 0..40 {
+            let path = format!("/l{i}");
+            let (writer, reader) = (clients[world.random.index(4)], clients[world.random.index(4)]);
+            assert_eq!(create(&mut world, writer, &path, 0), Some(0));
+            assert_eq!(exists(&mut world, reader, &path), Some(true), "seed {seed}: {path}");
+        }
+        // Answered in order, among everything else, and with one question for many.
+        let conn = clients[(leader + 1) % 3];
+        let mut asked = Vec::new();
+        for i in 0..60 {
+            let path = format!("/m{}", i / 4);
+            asked.push(match i % 4 {
+                0 => {
+                    let request = CreateRequest { path: &path, data: None, acl: vec![OPEN_ACL], flags: 0 };
+                    world.request(conn, OpCode::Create, &request)
+                }
+                1 => world.request(conn, OpCode::GetData, &PathWatchRequest { path: &path, watch: true }),
+                // Not there before the next request.
+                2 => {
+                    let path = format!("/m{}", i / 4 + 1);
+                    world.request(conn, OpCode::GetData, &PathWatchRequest { path: &path, watch: false })
+                }
+                _ => world.request(conn, OpCode::Sync, &PathRequest { path: &path }),
+            });
+        }
+        let mut answered = Vec::new();
+        world.run_until(5_000, "answers", |world| {
+            while let Some((header, _)) = world.reply(conn) {
+                let expected = if answered.len() % 4 == 2 { ErrorCode::NoNode.code() } else { 0 };
+                assert_eq!(header.err, expected, "answer {}", answered.len());
+                answered.push(header.xid);
+            }
+            answered.len() == asked.len()
+        });
+        assert_eq!(answered, asked);
+    }
+}

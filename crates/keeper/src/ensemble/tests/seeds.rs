@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// What a client waits for.
 enum Asked {
     Create(String),
-    /// Its session's own creation of before.
+    /// Its session's own creation of before; with linearizable reads, anybody's.
     MustExist(String),
     Other,
 }
@@ -66,7 +66,10 @@ fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promi
         }
     }
     for &conn in &all {
-        let own = promises.of_session.get(&world.clients[&conn].session);
+        let own = match world.linearizable_reads {
+            true => Some(&promises.acknowledged).filter(|all| !all.is_empty()),
+            false => promises.of_session.get(&world.clients[&conn].session),
+        };
         let (xid, asked) = if let Some(own) = own
             && world.random.chance(300_000)
         {
@@ -115,6 +118,7 @@ fn run(seed: u64) -> u32 {
     let mut world = World::new(seed, voters, usize::from(seed.is_multiple_of(3)));
     world.commit_log_count = if seed.is_multiple_of(2) { 10 } else { 500 };
     world.snap_count = if seed % 4 < 2 { 30 } else { 100_000 };
+    world.linearizable_reads = seed % 5 < 2;
     world.start_all();
     let mut promises = Promises::default();
     let mut conns = Vec::new();

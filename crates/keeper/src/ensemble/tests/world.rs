@@ -83,6 +83,9 @@ pub struct World {
     pub snap_count: u64,
     pub commit_log_count: usize,
     pub leader_serves: bool,
+    pub linearizable_reads: bool,
+    /// Its process stands still, and its clock with it.
+    pub frozen: Option<usize>,
     pub aborted_snapshots: u32,
     pub sent_snapshots: u32,
     pub ticks: u32,
@@ -111,6 +114,8 @@ impl World {
             snap_count: 100_000,
             commit_log_count: 500,
             leader_serves: true,
+            linearizable_reads: false,
+            frozen: None,
             aborted_snapshots: 0,
             sent_snapshots: 0,
             ticks: 0,
@@ -130,6 +135,7 @@ impl World {
             min_session_timeout_ms: 400,
             snap_count: self.snap_count,
             session_server_id: sid as u8,
+            linearizable_reads: self.linearizable_reads,
             four_letter_whitelist: vec!["*".to_owned()],
             ..ServerConfig::default()
         };
@@ -328,7 +334,7 @@ impl World {
             let Some(wire) = self.wires.get_mut(&conn) else { return };
             let (port, node, ends) = (wire.port, wire.ends[end], wire.ends);
             let Some(message) = wire.queues[end].pop_front() else { return };
-            if self.is_cut(ends[0], ends[1]) {
+            if self.is_cut(ends[0], ends[1]) || self.frozen == Some(node) {
                 self.wires.get_mut(&conn).expect("there").queues[end].push_front(message);
                 return;
             }
@@ -361,6 +367,9 @@ impl World {
     fn work(&mut self, node: usize) {
         let (random, now) = (&mut self.random, self.now);
         let stuck = self.nodes[node].disk_stuck;
+        if self.frozen == Some(node) {
+            return;
+        }
         let Some(life) = &mut self.nodes[node].life else { return };
         let mut inputs: Vec<Input<'static>> = Vec::new();
         if !life.journal.is_empty() && !stuck && random.chance(500_000) {

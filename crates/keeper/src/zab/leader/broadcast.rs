@@ -141,7 +141,7 @@ impl Leader {
                 self.try_to_commit(cx);
                 Ok(())
             }
-            PacketType::Ping => touch(cx, packet),
+            PacketType::Ping => touch(cx, packet).map(|()| self.pong(cx, conn)),
             PacketType::Revalidate => revalidate(cx, conn, sid, packet),
             PacketType::Request => LearnerRequest::from_packet(packet).map(|request| {
                 if self.phase == Phase::Broadcast {
@@ -157,7 +157,8 @@ impl Leader {
     }
 
     pub(super) fn ping(&mut self, cx: &mut Context<'_>) {
-        for (conn, _) in self.learners.iter().filter(|(_, learner)| learner.forwarding()) {
+        for (conn, learner) in self.learners.iter_mut().filter(|(_, learner)| learner.forwarding()) {
+            learner.pings.sent();
             let zxid = if self.phase == Phase::Broadcast { self.last_proposed } else { cx.journal.last_zxid() };
             cx.out.push(Output::Send { conn: *conn, packet: QuorumPacket::new(PacketType::Ping, zxid) });
         }
@@ -175,7 +176,7 @@ impl Leader {
     }
 }
 
-fn answer_sync(cx: &mut Context<'_>, conn: Option<ConnId>) {
+pub(super) fn answer_sync(cx: &mut Context<'_>, conn: Option<ConnId>) {
     cx.out.push(match conn {
         None => Output::Synced,
         Some(conn) => Output::Send { conn, packet: QuorumPacket::new(PacketType::Sync, 0) },

@@ -110,6 +110,7 @@ impl Leader {
         learner.sync_limit.start();
         if self.phase == Phase::Broadcast {
             cx.out.push(Output::Send { conn, packet: QuorumPacket::new(PacketType::UpToDate, -1) });
+            self.pings_begin(cx, conn);
         } else {
             self.establish(cx);
         }
@@ -134,8 +135,10 @@ impl Leader {
         (self.last_proposed, self.own_acked) = (zxid, zxid);
         self.skip_check = true;
         cx.out.push(Output::Serving { epoch: self.epoch, zxid });
-        for (conn, _) in self.learners.iter().filter(|(_, learner)| learner.stage == Stage::Synced) {
-            cx.out.push(Output::Send { conn: *conn, packet: QuorumPacket::new(PacketType::UpToDate, -1) });
+        let synced = self.learners.iter().filter(|(_, learner)| learner.stage == Stage::Synced);
+        for conn in synced.map(|(conn, _)| *conn).collect::<Vec<ConnId>>() {
+            cx.out.push(Output::Send { conn, packet: QuorumPacket::new(PacketType::UpToDate, -1) });
+            self.pings_begin(cx, conn);
         }
     }
 

@@ -376,6 +376,65 @@ fn no_ping_is_answered_before_the_history_is_taken_over() {
     assert_eq!(sent[2].data(), [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 6]);
 }
 
+/// What was answered since last asked, and how many PINGs were sent.
+fn answers_and_pings(server: &mut Server) -> (usize, usize) {
+    let out = std::mem::take(&mut server.out);
+    let is_ping = |o: &&Output| matches!(o, Output::Send { packet, .. } if packet.kind == PacketType::Ping);
+    (out.iter().filter(|o| matches!(o, Output::Synced)).count(), out.iter().filter(is_ping).count())
+}
+
+#[test]
+fn a_read_waits_for_a_quorum_that_answers_after_it() {
+    let mut server = Server::established();
+    server.follow(8, 3, 0, 0);
+    let read = || Input::ConfirmedRead { conn: None };
+    let pong = || QuorumPacket::with(PacketType::Ping, 0, []);
+    server.after_ms(2_000);
+    server.out.clear();
+    // Sent by the clock, before the read.
+    server.input(read());
+    assert_eq!(answers_and_pings(&mut server), (0, 2));
+    server.packet(7, pong());
+    assert_eq!(answers_and_pings(&mut server), (0, 0), "that one was for the clock's");
+    // These come while a round is under way: the next is for all of them.
+    server.input(read());
+    server.input(read());
+    assert_eq!(answers_and_pings(&mut server), (0, 0));
+    server.packet(7, pong());
+    assert_eq!(answers_and_pings(&mut server), (1, 2));
+    // The one that has not answered the first round answers both in the end; until then it is not counted.
+    server.packet(8, pong());
+    server.packet(8, pong());
+    assert_eq!(answers_and_pings(&mut server), (0, 0));
+    server.input(Input::Disconnected { conn: 7 });
+    server.packet(8, pong());
+    assert_eq!(answers_and_pings(&mut server), (2, 0));
+    // Who comes in the midst of a round takes part.
+    server.input(read());
+    server.input(Input::Disconnected { conn: 8 });
+    server.out.clear();
+    server.follow(9, 1, 0, 0);
+    assert_eq!(answers_and_pings(&mut server), (0, 1));
+    server.packet(9, pong());
+    assert_eq!(answers_and_pings(&mut server), (1, 0));
+    // A PING that nobody asked an answer for counts for nothing.
+    server.packet(9, pong());
+    server.input(read());
+    assert_eq!(answers_and_pings(&mut server), (0, 1));
+}
+
+#[test]
+fn rounds_do_not_pile_up_at_a_learner_that_answers_nothing() {
+    let mut server = Server::established();
+    server.follow(8, 3, 0, 0);
+    server.out.clear();
+    for _ in 0..100 {
+        server.input(Input::ConfirmedRead { conn: None });
+        server.packet(7, QuorumPacket::with(PacketType::Ping, 0, []));
+    }
+    assert_eq!(answers_and_pings(&mut server), (100, 132));
+}
+
 #[test]
 fn a_leader_that_nobody_hears_steps_down() {
     let mut server = Server::established();

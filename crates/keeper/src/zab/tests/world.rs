@@ -469,7 +469,13 @@ impl World {
                 self.checks.serving(node, leads.then_some(epoch), &self.nodes[node].applied);
             }
             Output::Request { conn, request, .. } if request.is_sync() => {
-                self.step(node, Input::Sync { conn: Some(conn) });
+                self.step(
+                    node,
+                    match request.session_id {
+                        0 => Input::ConfirmedRead { conn: Some(conn) },
+                        _ => Input::Sync { conn: Some(conn) },
+                    },
+                );
             }
             Output::Request { request, .. } => self.propose(node, request.session_id),
             Output::Synced => self.checks.synced(node, &self.nodes[node].applied),
@@ -534,13 +540,21 @@ impl World {
         let Some(peer) = self.nodes[node].peer.as_ref().filter(|peer| peer.is_serving()) else { return };
         let leads = peer.leader().is_some();
         let epoch = peer.journal().current_epoch();
-        self.checks.sync_asked(node, epoch);
-        if leads {
+        // Every other server asks for confirmed reads only.
+        let confirmed = node.is_multiple_of(2);
+        if confirmed {
+            self.checks.confirmed_read_asked(node);
+        } else {
+            self.checks.sync_asked(node, epoch);
+        }
+        if leads && confirmed {
+            self.step(node, Input::ConfirmedRead { conn: None });
+        } else if leads {
             self.step(node, Input::Sync { conn: None });
         } else {
             self.step(node, Input::Touch { session_id: 9, timeout_ms: 9 });
             self.step(node, Input::Revalidate { session_id: self.next_request, timeout_ms: 1 });
-            self.step(node, Input::Forward(forwarded(0, OpCode::Sync)));
+            self.step(node, Input::Forward(forwarded(i64::from(!confirmed), OpCode::Sync)));
         }
     }
 
