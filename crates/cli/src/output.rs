@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Stdout, Write as _};
 
-use crate::tool::{Failure, Outcome};
+use crate::tool::{CLOSED_PIPE, Failure, Outcome};
 
 /// A table whose columns are as wide as their widest cell, separated by a space, as `kafka-consumer-groups.sh` prints it.
 pub fn table(rows: &[Vec<String>]) -> String {
@@ -25,9 +25,6 @@ pub fn table(rows: &[Vec<String>]) -> String {
 
 /// Standard output for much text. When nobody reads any more (`| head`), the tool ends without a word.
 pub struct Out(BufWriter<Stdout>);
-
-/// What a shell says of a process that died of a closed pipe.
-const CLOSED_PIPE: u8 = 141;
 
 impl Out {
     pub fn new() -> Self {

@@ -42,8 +42,24 @@ pub struct Tool {
     pub run: fn(&ArgMatches) -> Outcome,
 }
 
+/// What a shell says of a process that died because nobody reads what it prints.
+pub const CLOSED_PIPE: u8 = 141;
+
+/// `println!` panics when nobody reads any more (`| head`); a tool ends without a word then.
+fn end_quietly_at_a_closed_pipe() {
+    let otherwise = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let printing = panic.payload_as_str().is_some_and(|text| text.starts_with("failed printing to stdout"));
+        if printing && panic.payload_as_str().is_some_and(|text| text.contains("Broken pipe")) {
+            std::process::exit(i32::from(CLOSED_PIPE));
+        }
+        otherwise(panic);
+    }));
+}
+
 /// Finds the tool in the way it was called, runs it, and says how it ended.
 pub fn main(args: Vec<OsString>) -> ExitCode {
+    end_quietly_at_a_closed_pipe();
     let called = args.first().map(|a| Path::new(a).file_name().unwrap_or_default().to_string_lossy().into_owned());
     let script = called.as_deref().map(|name| name.strip_suffix(".sh").unwrap_or(name)).unwrap_or_default();
     let rest = args.get(1..).unwrap_or_default().to_vec();
