@@ -4,14 +4,15 @@
 //! so that the order stays. Connections, of clients and of other servers, live on a thread of their own, so that a
 //! heartbeat never waits for a broker's work; transactions are written and synced by another, all that wait at once; a
 //! snapshot by a third, while it lasts. Transactions are handed over once per turn of the connections' thread, and what is
-//! on disk is applied and answered there: one wake-up in each direction for all clients that had something to say.
+//! on disk is applied and answered there: one wake-up in each direction for all clients that had something to say. Where a
+//! sync takes no longer than a wake-up (a file system in memory), the connections' thread writes little itself.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -126,6 +127,11 @@ pub(crate) struct Shared {
     /// What the journal's thread has done and nobody has told the server yet.
     done: Mutex<Vec<journal::Done>>,
     persisted: Notify,
+    /// Held while something is written, so that everything is in its order.
+    journal: Mutex<Journal>,
+    /// How many times the journal's thread has carried out what it was handed over.
+    finished: AtomicU64,
+    pace: journal::Pace,
     /// Counts what makes a snapshot that is being written void: see [`snapshot`].
     generation: AtomicU64,
     /// Held by whoever names or replaces files of snapshots.
@@ -146,6 +152,8 @@ struct Machine {
     next_conn: u64,
     /// For the journal's thread, in their order.
     works: Vec<journal::Work>,
+    /// How many times the journal's thread was handed over something.
+    handed: u64,
     /// `None` once the host stops.
     journal: Option<Sender<Vec<journal::Work>>>,
     snapshot: Option<Sender<snapshot::Part>>,
@@ -165,6 +173,7 @@ impl KeeperHost {
             outboxes: FixedMap::default(),
             next_conn: 1,
             works: Vec::new(),
+            handed: 0,
             journal: Some(work),
             snapshot: None,
         };
@@ -178,6 +187,9 @@ impl KeeperHost {
             gathered: Notify::new(),
             done: Mutex::new(Vec::new()),
             persisted: Notify::new(),
+            journal: Mutex::new(journal),
+            finished: AtomicU64::new(0),
+            pace: journal::Pace::default(),
             generation: AtomicU64::new(0),
             naming: Mutex::new(()),
             patience,
@@ -196,7 +208,7 @@ impl KeeperHost {
         let writer = Arc::clone(&shared);
         let journal = std::thread::Builder::new()
             .name("ottla-keeper-log".to_owned())
-            .spawn(move || journal::run(journal, &queue, &writer))?;
+            .spawn(move || journal::run(&queue, &writer))?;
         shared.begin(first);
         Ok(Self { shared, runtime: handle, threads: Mutex::new(Some(Threads { stop, connections, journal })) })
     }
@@ -347,7 +359,25 @@ impl Shared {
         }
     }
 
-    /// From the journal's thread: this is on disk now.
+    /// Hands over what has gathered, or carries it out here and now when that is quicker.
+    fn hand_over(self: &Arc<Self>) {
+        let mut machine = self.machine.lock();
+        let idle = machine.journal.is_some() && machine.handed == self.finished.load(Ordering::Acquire);
+        if !idle || !self.pace.is_quick() || !journal::is_little(&machine.works) {
+            return machine.hand_over();
+        }
+        // Whatever is handed over behind the back of this waits for the lock.
+        let Some(mut journal) = self.journal.try_lock() else { return machine.hand_over() };
+        let works = std::mem::take(&mut machine.works);
+        drop(machine);
+        if let Err(why) = journal::carry_out(&mut journal, works.into_iter(), self) {
+            drop(journal);
+            self.machine.lock().journal = None;
+            self.fail(&why);
+        }
+    }
+
+    /// This is on disk now.
     fn post(&self, done: journal::Done) {
         self.done.lock().push(done);
         self.persisted.notify_one();
@@ -402,6 +432,7 @@ impl Machine {
         {
             // The thread has gone when the log failed; nothing is acknowledged any more then.
             let _ = journal.send(std::mem::take(&mut self.works));
+            self.handed += 1;
         }
     }
 
@@ -433,7 +464,7 @@ async fn tick(shared: Arc<Shared>) {
 async fn hand_over(shared: Arc<Shared>) {
     loop {
         shared.gathered.notified().await;
-        shared.machine.lock().hand_over();
+        shared.hand_over();
     }
 }
 

@@ -1,9 +1,10 @@
-//! The thread that writes transactions: all that wait in one go, one sync for all of them.
+//! Writing transactions: all that wait in one go, one sync for all of them, on a thread of its own or, when a sync is no
+//! matter, where they come from.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 
 use ottla_keeper::ensemble::{Entry, Job, JournalWriter, Written};
@@ -46,26 +47,81 @@ pub(super) enum Durable {
     Member(Written),
 }
 
-/// Writes until the host stops or the log fails. After a failure nothing is known of the unsynced bytes: it is never
-/// tried again.
-pub(super) fn run(mut journal: Journal, queue: &Receiver<Vec<Work>>, shared: &Arc<Shared>) {
-    while let Ok(first) = queue.recv() {
-        let works = first.into_iter().chain(queue.try_iter().flatten());
-        let done = match &mut journal {
-            Journal::Alone(log) => match write(log, works, shared) {
-                Ok(done) => {
-                    if let Some(done) = done {
-                        shared.post(done);
-                    }
-                    Ok(())
-                }
-                Err(error) => Err(describe(&error, is_full(&error))),
-            },
-            Journal::Member(writer) => carry_out(writer, works.collect(), shared),
+/// A write and its sync are quick when they take no longer than waking up a thread and being woken up by it, in
+/// microseconds.
+const QUICK_US: u64 = 50;
+/// A write that takes longer was no chance.
+const SLOW_US: u64 = 1_000;
+/// So many quick writes more than others say that the disk is quick.
+const ENOUGH_QUICK: u32 = 32;
+/// What a write is taken for that was neither quick nor slow.
+const QUICK_ONES_LOST: u32 = 8;
+/// Little is written by the connections' thread itself: so many works, each of one client's requests.
+const LITTLE_WORKS: usize = 4;
+/// And so many bytes.
+const LITTLE_BYTES: usize = 4 << 10;
+
+/// How quick writes were of late.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    quick: AtomicU32,
+}
+
+impl Pace {
+    /// Only who has the journal calls this.
+    fn note(&self, took_us: u64) {
+        let quick = self.quick.load(Ordering::Relaxed);
+        let quick = match took_us {
+            ..=QUICK_US => (quick + 1).min(2 * ENOUGH_QUICK),
+            ..=SLOW_US => quick.saturating_sub(QUICK_ONES_LOST),
+            _ => 0,
         };
-        if let Err(why) = done {
+        self.quick.store(quick, Ordering::Relaxed);
+    }
+
+    /// Will a write keep nobody waiting?
+    pub(super) fn is_quick(&self) -> bool {
+        self.quick.load(Ordering::Relaxed) >= ENOUGH_QUICK
+    }
+}
+
+/// True for some transactions of a few clients of a server alone.
+pub(super) fn is_little(works: &[Work]) -> bool {
+    let bytes = |work: &Work| if let Work::Append(batch) = work { batch.bytes().len() } else { LITTLE_BYTES };
+    (1..=LITTLE_WORKS).contains(&works.len()) && works.iter().map(bytes).sum::<usize>() < LITTLE_BYTES
+}
+
+/// Writes until the host stops or the log fails.
+pub(super) fn run(queue: &Receiver<Vec<Work>>, shared: &Arc<Shared>) {
+    while let Ok(first) = queue.recv() {
+        let mut journal = shared.journal.lock();
+        let mut taken = 1;
+        let more = queue.try_iter().inspect(|_| taken += 1).flatten();
+        if let Err(why) = carry_out(&mut journal, first.into_iter().chain(more), shared) {
             return shared.fail(&why);
         }
+        shared.finished.fetch_add(taken, Ordering::Release);
+    }
+}
+
+/// Carries everything out, and tells what is durable then. After a failure nothing is known of the unsynced bytes: it is
+/// never tried again.
+pub(super) fn carry_out(
+    journal: &mut Journal,
+    works: impl Iterator<Item = Work>,
+    shared: &Arc<Shared>,
+) -> Result<(), String> {
+    match journal {
+        Journal::Alone(log) => {
+            let began_us = shared.clock.mono_us();
+            let done = write(log, works, shared).map_err(|error| describe(&error, is_full(&error)))?;
+            shared.pace.note(shared.clock.mono_us().saturating_sub(began_us));
+            if let Some(done) = done {
+                shared.post(done);
+            }
+            Ok(())
+        }
+        Journal::Member(writer) => carry_out_entries(writer, works.collect(), shared),
     }
 }
 
@@ -92,7 +148,7 @@ fn write(log: &mut TxnLog, works: impl Iterator<Item = Work>, shared: &Shared) -
     Ok(Some(Done { durable: Durable::Alone { zxid }, transactions, took_us }))
 }
 
-fn carry_out(writer: &mut JournalWriter, works: Vec<Work>, shared: &Arc<Shared>) -> Result<(), String> {
+fn carry_out_entries(writer: &mut JournalWriter, works: Vec<Work>, shared: &Arc<Shared>) -> Result<(), String> {
     let entries: Vec<Entry> =
         works.into_iter().filter_map(|work| if let Work::Entry(entry) = work { Some(entry) } else { None }).collect();
     let replaces = |entry: &Entry| matches!(entry.job, Job::Truncate { .. } | Job::InstallSnapshot(_));
