@@ -60,7 +60,6 @@ impl<'a> NodeRef<'a> {
         self.node.czxid
     }
 
-    #[must_use]
     pub(crate) fn child_ids(&self) -> impl Iterator<Item = NodeId> + use<'a> {
         self.tree.children(self.id).iter().copied()
     }
