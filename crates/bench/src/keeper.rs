@@ -91,6 +91,7 @@ fn options(args: Vec<String>) -> Result<Options> {
         places: vec![("tmpfs", "/dev/shm/ottla-bench".into()), ("disk", "bench-data".into())],
         figures: Vec::new(),
     };
+    let mut only_place = None;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value; see keeper --help"));
@@ -99,10 +100,7 @@ fn options(args: Vec<String>) -> Result<Options> {
             "--peers" => options.setup.peers = value()?.into(),
             "--tmpfs" => options.places[0].1 = value()?.into(),
             "--disk" => options.places[1].1 = value()?.into(),
-            "--place" => {
-                let name = value()?;
-                options.places.retain(|(place, _)| *place == name);
-            }
+            "--place" => only_place = Some(value()?),
             "--servers" => options.servers = vec![value()?.parse()?],
             "--rounds" => options.rounds = value()?.parse()?,
             "--scale" => options.setup.scale = value()?.parse()?,
@@ -114,6 +112,9 @@ fn options(args: Vec<String>) -> Result<Options> {
             "set" | "create" | "get" | "latency" | "memory" | "snapshot" | "failover" => options.figures.push(arg),
             _ => return Err(format!("{arg} is not an option or a figure; see keeper --help").into()),
         }
+    }
+    if let Some(name) = only_place {
+        options.places.retain(|(place, _)| *place == name);
     }
     Ok(options)
 }
