@@ -71,10 +71,12 @@ impl Pace {
     /// Only who has the journal calls this.
     fn note(&self, took_us: u64) {
         let quick = self.quick.load(Ordering::Relaxed);
-        let quick = match took_us {
-            ..=QUICK_US => (quick + 1).min(2 * ENOUGH_QUICK),
-            ..=SLOW_US => quick.saturating_sub(QUICK_ONES_LOST),
-            _ => 0,
+        let quick = if took_us <= QUICK_US {
+            (quick + 1).min(2 * ENOUGH_QUICK)
+        } else if took_us <= SLOW_US {
+            quick.saturating_sub(QUICK_ONES_LOST)
+        } else {
+            0
         };
         self.quick.store(quick, Ordering::Relaxed);
     }
