@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import struct
+import time
 import urllib.request
 
 import kazoo.client
@@ -206,6 +207,7 @@ def test_a_snapshot_is_taken_sent_and_restored(starting_keeper):
     assert other.get("/kept")[0] == b"as it was" and not other.exists("/later")
     other.create("/after", b"1")
     for wrong in (b"", b"garbage", snapshot[:-10]):
+        time.sleep(0.01)  # one restore per millisecond
         status, body, _ = keeper.ask("/commands/restore", "POST", who, wrong)
         assert (status, json.loads(body)) == (500, {"command": "restore", "error": None})
     assert other.get("/after")[0] == b"1"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ottla_base::ids::TopicPartition;
 use ottla_client::admin::{
@@ -178,11 +178,19 @@ async fn real_broker() {
         value: Some("2000000".into()),
     };
     admin.alter_configs(&resource, &[change], false).await.expect("changes");
-    let configs = admin.describe_configs(&resource, None, true, false).await.expect("describes");
-    let value = |name: &str| configs.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.clone());
-    assert_eq!((value("retention.ms"), value("max.message.bytes")), (Some("3600000".into()), Some("2000000".into())));
-
     // The controller answers before the brokers know.
+    let wanted = (Some("3600000".to_owned()), Some("2000000".to_owned()));
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let configs = admin.describe_configs(&resource, None, true, false).await.expect("describes");
+        let value = |name: &str| configs.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.clone());
+        let found = (value("retention.ms"), value("max.message.bytes"));
+        if found == wanted {
+            break;
+        }
+        assert!(Instant::now() < end, "{found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     tokio::time::sleep(Duration::from_millis(500)).await;
     for compression in ["none", "gzip", "snappy", "lz4", "zstd"] {
         let settings = properties(&server, &[("compression.type", compression)]);
