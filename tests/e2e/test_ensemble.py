@@ -299,6 +299,12 @@ def test_catching_up_by_a_difference(tmp_path, kinds):
         away_and_back(e.start(*kinds), e[1], 20, "Diff")
 
 
+@pytest.mark.parametrize("kinds", [(OURS, OURS, OURS), (REAL, OURS, OURS)], ids=["ours", "real-away"])
+def test_catching_up_by_a_difference_from_the_log_files(tmp_path, kinds):
+    with Ensemble(tmp_path, commitLogCount=500, snapshotSizeFactor=0) as e:
+        away_and_back(e.start(*kinds), e[1], 700, "Diff")
+
+
 @pytest.mark.parametrize("kinds", [(OURS, OURS, OURS), (REAL, OURS, OURS), (OURS, REAL, REAL)], ids=["ours", "real-away", "ours-away"])
 def test_catching_up_by_a_snapshot(tmp_path, kinds):
     # More transactions than are kept (ZooKeeper keeps 500 at least).

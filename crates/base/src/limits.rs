@@ -70,6 +70,10 @@ pub const ELECTION_CONNECTIONS: usize = 1_000;
 /// much wait does not read, and takes a snapshot when it comes back.
 pub const QUORUM_WAITING_BYTES: usize = 256 << 20;
 
+/// Most bytes of a keeper's log files that are read for a learner that lacks them: the log's thread reads them while
+/// transactions wait for it, and they are in memory until they are sent. Above it a snapshot is sent in parts.
+pub const LOG_DIFFERENCE_BYTES: u64 = 16 << 20;
+
 /// Most connections on a keeper's quorum port at once: many times the largest ensemble with its observers.
 pub const QUORUM_CONNECTIONS: usize = 1_000;
 

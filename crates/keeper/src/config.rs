@@ -71,6 +71,8 @@ pub struct ZooConfig {
     pub snap_count: u64,
     pub snap_size_limit_kb: i64,
     pub commit_log_count: u32,
+    /// `snapshotSizeFactor`, in thousandths; `None` when it is negative.
+    pub snapshot_size_permille: Option<u64>,
     pub pre_alloc_kb: u64,
     pub txn_log_size_limit_kb: i64,
     pub force_sync: bool,
@@ -143,6 +145,7 @@ impl Default for ZooConfig {
             snap_count: defaults.snap_count,
             snap_size_limit_kb: 4_194_304,
             commit_log_count: 500,
+            snapshot_size_permille: Some(330),
             pre_alloc_kb: 65_536,
             txn_log_size_limit_kb: -1,
             force_sync: true,
@@ -274,6 +277,10 @@ impl ZooConfig {
             "electionPortBindRetry" => self.election_port_bind_retry = number(p)?,
             "snapCount" => self.snap_count = at_least(p, 2)?,
             "snapSizeLimitInKb" => self.snap_size_limit_kb = number(p)?,
+            "snapshotSizeFactor" => {
+                let factor: f64 = p.value.parse().map_err(|_| bad(p, "a number such as 0.33"))?;
+                self.snapshot_size_permille = (factor >= 0.0).then_some((factor * 1_000.0) as u64);
+            }
             "commitLogCount" => self.commit_log_count = number(p)?,
             "preAllocSize" => self.pre_alloc_kb = number(p)?,
             "txnLogSizeLimitInKb" => self.txn_log_size_limit_kb = number(p)?,
@@ -422,6 +429,7 @@ impl ZooConfig {
                     .filter(|&kb| kb > 0)
                     .map(|kb| kb.saturating_mul(1_024)),
             },
+            snapshot_size_permille: self.snapshot_size_permille,
             extended_types: self.extended_types,
             trust_empty: self.trust_empty,
         }
@@ -495,6 +503,7 @@ mod tests {
         let config = ZooConfig::parse(text).expect("good");
         assert_eq!((config.tick_time_ms, config.client_port, config.servers.len()), (2_000, Some(2_181), 3));
         assert_eq!(config.session_timeouts_ms(), (4_000, 40_000));
+        assert_eq!(config.snapshot_size_permille, Some(330));
         assert_eq!(config.servers[&2].role, Role::Observer);
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
@@ -516,6 +525,7 @@ mod tests {
             ("\ntickTime=0", "line 2: tickTime=0: must be a whole number of at least 1"),
             ("clientPort=70000", "line 1: clientPort=70000: must be a port number from 1 to 65535"),
             ("reconfigEnabled=maybe", "line 1: reconfigEnabled=maybe: must be true or false"),
+            ("snapshotSizeFactor=third", "line 1: snapshotSizeFactor=third: must be a number such as 0.33"),
             ("ottla.linearizableReads=1", "line 1: ottla.linearizableReads=1: must be true or false"),
             ("server.x=a:1:2", "line 1: server.x: the part after the dot must be a server's number, as in server.1"),
             ("clientPort=2181", "dataDir is not set; add a line such as dataDir=/var/lib/zookeeper"),

@@ -49,6 +49,8 @@ pub struct StorageConfig {
     /// `dataLogDir`; the same as `data_dir` when not set.
     pub data_log_dir: PathBuf,
     pub log: LogOptions,
+    /// `snapshotSizeFactor` in thousandths: how long a log may be, to a snapshot, that is sent in its place; `None` is never.
+    pub snapshot_size_permille: Option<u64>,
     /// `extendedTypesEnabled`
     pub extended_types: bool,
     /// `snapshot.trust.empty`: logs without a snapshot are all right.
@@ -64,6 +66,7 @@ impl StorageConfig {
             data_log_dir: data_dir.clone(),
             data_dir,
             log: LogOptions::default(),
+            snapshot_size_permille: Some(330),
             extended_types: false,
             trust_empty: false,
         }

@@ -5,6 +5,7 @@ use crate::database::Database;
 use crate::storage::{ACCEPTED_EPOCH, CURRENT_EPOCH, KeeperStorage, StorageError};
 use crate::txn_batch::TxnBatch;
 use crate::txn_log::TxnLog;
+use crate::zab::{ConnId, Txn};
 
 /// What [`JournalWriter::carry_out`] did.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct Written {
     pub ticket: u64,
     /// The tree that takes the place of the machine's: installed, or read again.
     pub database: Option<Box<Database>>,
+    /// What was read for learners.
+    pub read: Vec<(ConnId, Vec<Txn>)>,
 }
 
 /// The files of a server of an ensemble, as one thread writes them.
@@ -34,10 +37,17 @@ impl JournalWriter {
     pub fn carry_out(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<Option<Written>, StorageError> {
         let mut written: Option<Written> = None;
         let mut batch = TxnBatch::default();
+        let mut read = Vec::new();
         for Entry { ticket, job } in entries {
             let database = match job {
                 Job::Append(txns) => {
                     txns.iter().for_each(|txn| batch.push(txn.zxid, &txn.data));
+                    None
+                }
+                Job::ReadLog { conn, from } => {
+                    self.write(&mut batch)?;
+                    self.sync()?;
+                    read.push((conn, self.storage.txns_from(from)));
                     None
                 }
                 other => {
@@ -46,18 +56,18 @@ impl JournalWriter {
                 }
             };
             let database = database.or_else(|| written.take().and_then(|before| before.database));
-            written = Some(Written { ticket, database });
+            written = Some(Written { ticket, database, read: Vec::new() });
         }
         self.write(&mut batch)?;
         self.sync()?;
-        Ok(written)
+        Ok(written.map(|written| Written { read, ..written }))
     }
 
     /// Everything but appending. What was appended before is on disk first: an epoch says that this history is there.
     fn carry_out_one(&mut self, job: Job) -> Result<Option<Box<Database>>, StorageError> {
         self.sync()?;
         match job {
-            Job::Append(_) => {}
+            Job::Append(_) | Job::ReadLog { .. } => {}
             Job::Roll => self.log.roll().map_err(|error| self.storage.log_failed(error))?,
             Job::AcceptedEpoch(epoch) => self.storage.write_epoch(ACCEPTED_EPOCH, epoch)?,
             Job::CurrentEpoch(epoch) => self.storage.write_epoch(CURRENT_EPOCH, epoch)?,

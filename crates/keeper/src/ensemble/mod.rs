@@ -193,6 +193,8 @@ pub enum Job {
     Append(Vec<Txn>),
     /// The next transactions go to a new file.
     Roll,
+    /// Read the log from this transaction on, for a learner on this connection.
+    ReadLog { conn: ConnId, from: i64 },
     /// `acceptedEpoch`
     AcceptedEpoch(i64),
     /// `currentEpoch`

@@ -202,7 +202,7 @@ impl EnsembleServer {
 
     /// The log's thread has done its work up to here.
     fn written(&mut self, now: Now, written: Written, out: &mut Vec<Output>) {
-        let Written { ticket, database } = written;
+        let Written { ticket, database, read } = written;
         if let Some(mut db) = database
             && self.awaited.is_some_and(|awaited| awaited <= ticket)
         {
@@ -213,6 +213,7 @@ impl EnsembleServer {
                 self.carry_out(now, output, out);
             }
         }
+        self.wants.extend(read.into_iter().map(|(conn, txns)| zab::Input::LogRead { conn, txns }));
         self.wants.push_back(zab::Input::Persisted { ticket });
     }
 
@@ -314,6 +315,10 @@ impl EnsembleServer {
             zab::Output::SendSnapshot { conn, zxid } => {
                 self.keeper.quorum_stats().snaps += 1;
                 self.quorum.begin_snapshot(conn, zxid, &mut self.quorum_out);
+            }
+            zab::Output::ReadLog { conn, from } => {
+                self.flush_appends(out);
+                out.push(Output::Journal(Entry { ticket: self.last_ticket, job: Job::ReadLog { conn, from } }));
             }
             zab::Output::Close { conn } => {
                 self.timeline.stale = true;

@@ -3,9 +3,10 @@
 use super::{KeeperStorage, StorageError, failed, snapshot_files};
 use crate::database::Database;
 use crate::ensemble::Restored;
-use crate::txn_log::{LogReader, file_name, zxid_of_name};
+use crate::txn_log::{self, LogReader, file_name, zxid_of_name};
 use crate::zab::{self, Txn, journal::epoch_of};
 use ottla_base::disk::OpenMode;
+use ottla_base::limits::LOG_DIFFERENCE_BYTES;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -90,6 +91,43 @@ impl KeeperStorage {
             self.remove(&path)?;
         }
         Ok(())
+    }
+
+    /// The transactions of the log files from this one on, up to their end; none when the files don't reach back so far, when
+    /// they can't be read, or when a snapshot is the shorter way (`snapshotSizeFactor`, [`LOG_DIFFERENCE_BYTES`]).
+    #[doc(alias = "ZKDatabase.getProposalsFromTxnLog")]
+    pub(crate) fn txns_from(&self, zxid: i64) -> Vec<Txn> {
+        self.try_txns_from(zxid).unwrap_or_else(|error| {
+            // Purged meanwhile, perhaps; there is always the snapshot.
+            tracing::warn!("{}: can't be read for a learner: {error}", self.log_dir.display());
+            Vec::new()
+        })
+    }
+
+    fn try_txns_from(&self, zxid: i64) -> io::Result<Vec<Txn>> {
+        let Some(permille) = self.config.snapshot_size_permille else { return Ok(Vec::new()) };
+        let mut limit = LOG_DIFFERENCE_BYTES;
+        if let Some((_, path)) = snapshot_files(&*self.disk, &self.snap_dir)?.last()
+            && permille > 0
+        {
+            limit = limit.min(self.disk.metadata(path)?.len.saturating_mul(permille) / 1_000);
+        }
+        let logs = txn_log::log_files(&*self.disk, &self.log_dir)?;
+        // A file is called by its first transaction.
+        let Some(first) = logs.partition_point(|(first, _)| *first <= zxid).checked_sub(1) else {
+            return Ok(Vec::new());
+        };
+        let mut txns = Vec::new();
+        for (_, path) in &logs[first..] {
+            let mut reader = LogReader::open(self.disk.open(path, OpenMode::Read)?)?;
+            while let Some(bytes) = reader.next_entry()? {
+                let Some(at) = crate::txn::zxid_of(bytes).ok().filter(|at| *at >= zxid) else { continue };
+                let Some(left) = limit.checked_sub(bytes.len() as u64) else { return Ok(Vec::new()) };
+                limit = left;
+                txns.push(Txn { zxid: at, data: bytes.into() });
+            }
+        }
+        Ok(txns)
     }
 
     fn cut(&self, path: &Path, zxid: i64) -> io::Result<()> {
@@ -325,6 +363,38 @@ mod tests {
             storage.write_epoch(CURRENT_EPOCH, current).expect("works");
             let error = epochs().expect_err("an epoch that goes back").to_string();
             assert!(error.contains("acceptedEpoch"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_log_from_a_transaction_on() {
+        let disk = SimDisk::new(5);
+        let storage = storage(&disk);
+        let zxids = |from: i64| storage.txns_from(from).iter().map(|txn| txn.zxid).collect::<Vec<_>>();
+        assert_eq!(zxids(1), []);
+        let mut writer = JournalWriter::new(&storage);
+        for file in [3..=5, 6..=9] {
+            let jobs = [Job::Append(file.map(txn).collect()), Job::Roll];
+            writer.carry_out(jobs.map(|job| Entry { ticket: 1, job })).expect("written");
+        }
+        assert_eq!(zxids(2), [], "the files don't reach so far back");
+        assert_eq!(zxids(3), [3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(zxids(5), [5, 6, 7, 8, 9]);
+        assert_eq!(zxids(12), []);
+        assert_eq!(storage.txns_from(9), [txn(9)]);
+        // Through the thread of the log, behind what was to be written before.
+        let jobs = [Job::Append(vec![txn(10)]), Job::ReadLog { conn: 7, from: 9 }];
+        let written = writer.carry_out(jobs.map(|job| Entry { ticket: 2, job })).expect("written").expect("something");
+        assert_eq!((written.ticket, written.read), (2, vec![(7, vec![txn(9), txn(10)])]));
+        // A third of a snapshot's bytes, and no more.
+        storage.save(&database(1..=10)).expect("saved");
+        assert_eq!(zxids(3), []);
+        assert_eq!(zxids(9), [9, 10]);
+        for (permille, count) in [(None, 0), (Some(0), 8), (Some(100_000), 8)] {
+            let config = StorageConfig { snapshot_size_permille: permille, ..StorageConfig::new("/zk") };
+            let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+            let storage = KeeperStorage::open(disk, config).expect("opens");
+            assert_eq!(storage.txns_from(3).len(), count);
         }
     }
 }

@@ -40,6 +40,8 @@ enum Stage {
     EpochSent,
     /// Accepted it; its history ends here.
     EpochAccepted { last_zxid: i64 },
+    /// What it lacks is read from the log files.
+    ReadingLog { last_zxid: i64 },
     /// Was sent what it lacks, and hears of everything from now on.
     Syncing,
     /// Has the leader's history on disk.
@@ -413,7 +415,7 @@ impl Leader {
         let (init_ms, sync_ms) = (cx.config.init_ms(), cx.config.sync_ms());
         let overdue = |learner: &LearnerHandler| match learner.stage {
             // These wait for the leader, not it for them.
-            Stage::Introduced | Stage::EpochAccepted { .. } => false,
+            Stage::Introduced | Stage::EpochAccepted { .. } | Stage::ReadingLog { .. } => false,
             Stage::Connected | Stage::EpochSent | Stage::Syncing => cx.now_ms > learner.heard_ms + init_ms,
             Stage::Synced => {
                 self.phase == Phase::Broadcast

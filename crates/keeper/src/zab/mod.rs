@@ -93,6 +93,8 @@ pub enum Input {
     Disconnected { conn: ConnId },
     /// Every write up to this ticket is on disk.
     Persisted { ticket: u64 },
+    /// Leader: what [`Output::ReadLog`] asked for, in order up to the end of the log; nothing when it is too much, or gone.
+    LogRead { conn: ConnId, txns: Vec<Txn> },
     /// The established leader decided a transaction: its zxid is one above the last.
     Propose(Txn),
     /// A client of this learner wants something that the leader must decide. `sync` goes this way too.
@@ -131,6 +133,11 @@ pub enum Output {
     Send {
         conn: ConnId,
         packet: QuorumPacket,
+    },
+    /// Read what the log files have from this transaction on, and say [`Input::LogRead`].
+    ReadLog {
+        conn: ConnId,
+        from: i64,
     },
     /// Send the tree as it is now: a SNAP packet with this zxid, the snapshot, its signature.
     SendSnapshot {

@@ -369,6 +369,7 @@ fn leader_step(leader: &mut Leader, cx: &mut Context<'_>, input: Input) -> Resul
         Input::Accepted { conn } => leader.accepted(cx, conn),
         Input::Packet { conn, packet } => return leader.packet(cx, conn, &packet),
         Input::Disconnected { conn } => leader.disconnected(conn),
+        Input::LogRead { conn, txns } => leader.log_read(cx, conn, txns),
         Input::Propose(txn) => return leader.propose(cx, txn),
         Input::Sync { conn } => leader.sync(cx, conn),
         Input::ConfirmedRead { conn } => leader.confirmed_read(cx, conn),

@@ -237,6 +237,34 @@ fn who_was_away_for_long_gets_a_snapshot() {
     assert_eq!(world.sent_snapshots, 1);
 }
 
+#[test]
+fn who_was_away_for_long_gets_what_the_log_files_have() {
+    let mut world = World::new(8, 3, 0);
+    world.commit_log_count = 10;
+    world.snapshot_size_permille = Some(0);
+    world.start_all();
+    let leader = world.settle();
+    let away = (leader + 1) % 3;
+    let conn = world.client(leader);
+    assert_eq!(create(&mut world, conn, "/before", 0), Some(0));
+    world.agree();
+    for round in 0..2 {
+        world.kill(away, true);
+        for i in 0..100 {
+            assert_eq!(create(&mut world, conn, &format!("/s{round}-{i}"), 0), Some(0));
+        }
+        world.start(away).expect("starts");
+        // Changes go on while the log is read.
+        for i in 100..150 {
+            assert_eq!(create(&mut world, conn, &format!("/s{round}-{i}"), 0), Some(0));
+        }
+        world.settle();
+        world.agree();
+    }
+    assert_eq!(world.sent_snapshots, 0);
+    assert!(world.server(away).keeper().db().tree().get("/s1-149").is_some());
+}
+
 /// A leader that is cut off logs what nobody else gets, and is started again; the others go on meanwhile, with
 /// transactions of their own or without.
 fn never_committed(seed: u64, others_write: bool) -> u32 {

@@ -82,6 +82,7 @@ pub struct World {
     pub cut: BTreeSet<(usize, usize)>,
     pub snap_count: u64,
     pub commit_log_count: usize,
+    pub snapshot_size_permille: Option<u64>,
     pub leader_serves: bool,
     pub linearizable_reads: bool,
     /// Its process stands still, and its clock with it.
@@ -113,6 +114,7 @@ impl World {
             cut: BTreeSet::new(),
             snap_count: 100_000,
             commit_log_count: 500,
+            snapshot_size_permille: Some(330),
             leader_serves: true,
             linearizable_reads: false,
             frozen: None,
@@ -158,7 +160,10 @@ impl World {
     pub fn start(&mut self, node: usize) -> Result<(), String> {
         let disk: Arc<dyn Disk> = Arc::new(self.nodes[node].disk.clone());
         let log = LogOptions { prealloc_bytes: 8_192, ..LogOptions::default() };
-        let storage = KeeperStorage::open(disk, StorageConfig { log, ..StorageConfig::new("/zk") });
+        let storage = KeeperStorage::open(
+            disk,
+            StorageConfig { log, snapshot_size_permille: self.snapshot_size_permille, ..StorageConfig::new("/zk") },
+        );
         let storage = storage.map_err(|e| e.to_string())?;
         let restored = storage.restore_ensemble(self.commit_log_count).map_err(|e| e.to_string())?;
         assert_eq!(restored.database.digest_mismatches(), 0);

@@ -53,11 +53,37 @@ impl Leader {
     #[doc(alias = "syncFollower")]
     pub(super) fn sync_learner(&mut self, cx: &mut Context<'_>, conn: ConnId) {
         let Some(learner) = self.learners.get_mut(&conn) else { return };
-        let Stage::EpochAccepted { last_zxid: peer_last } = learner.stage else { return };
+        let Stage::EpochAccepted { last_zxid } = learner.stage else { return };
+        let first = cx.journal.committed_log().next().map(|txn| txn.zxid);
+        // The log files from the floor on are one history with what is retained.
+        if last_zxid >= cx.journal.floor() && counter_of(last_zxid) != 0 && first.is_some_and(|first| last_zxid < first)
+        {
+            learner.stage = Stage::ReadingLog { last_zxid };
+            cx.out.push(Output::ReadLog { conn, from: last_zxid });
+        } else {
+            self.send_history(cx, conn, last_zxid, Vec::new());
+        }
+    }
+
+    /// What was read from the log files, if that is the way for this learner.
+    pub(in crate::zab) fn log_read(&mut self, cx: &mut Context<'_>, conn: ConnId, txns: Vec<Txn>) {
+        if let Some(Stage::ReadingLog { last_zxid }) = self.learners.get(&conn).map(|learner| learner.stage) {
+            self.send_history(cx, conn, last_zxid, txns);
+        }
+    }
+
+    /// `older` is what the log files have before what is retained, if that reaches so far.
+    fn send_history(&mut self, cx: &mut Context<'_>, conn: ConnId, peer_last: i64, mut older: Vec<Txn>) {
+        let Some(learner) = self.learners.get_mut(&conn) else { return };
         learner.stage = Stage::Syncing;
         // Until it is established, all of the leader's history is to be committed.
         let established = self.phase == Phase::Broadcast;
-        let mut history: Vec<Txn> = cx.journal.committed_log().cloned().collect();
+        let first = cx.journal.committed_log().next().map_or(i64::MAX, |txn| txn.zxid);
+        // Without the first that is retained among them there is a gap.
+        let joined = older.iter().position(|txn| txn.zxid == first);
+        older.truncate(joined.unwrap_or(0));
+        let mut history = older;
+        history.extend(cx.journal.committed_log().cloned());
         let mut proposed: Vec<Txn> = cx.journal.outstanding().cloned().collect();
         if !established {
             history.append(&mut proposed);

@@ -447,6 +447,12 @@ impl World {
                 self.after(delay_us, Event::Connect { from: node, to: leader as usize, life });
             }
             Output::Send { conn, packet } => self.send_from(node, conn, Message::Packet(packet)),
+            Output::ReadLog { conn, from } => {
+                // Longer than is allowed, now and then.
+                let short = self.random.chance(700_000);
+                let txns = self.nodes[node].applied.iter().filter(|txn| short && txn.zxid >= from).cloned().collect();
+                self.step(node, Input::LogRead { conn, txns });
+            }
             Output::SendSnapshot { conn, zxid } => {
                 let content = self.nodes[node].applied.clone();
                 assert!(content.last().is_none_or(|txn| txn.zxid <= zxid));
