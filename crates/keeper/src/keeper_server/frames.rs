@@ -294,6 +294,10 @@ impl KeeperServer {
     pub(super) fn answer_ready(&mut self, now: Now, conn: ConnId) {
         loop {
             let Some(connection) = self.conns.get_mut(&conn) else { return };
+            if connection.closing {
+                // Something before this was not answered.
+                return;
+            }
             let applied = self.db.last_zxid();
             let ready = match connection.queue.front().map(|waiting| &waiting.kind) {
                 Some(Kind::Read(_) | Kind::Failed(_)) => true,
