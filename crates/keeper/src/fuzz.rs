@@ -102,6 +102,22 @@ pub fn fuzz_snapshot(data: &[u8]) {
     let _ = snapshot::read(data, 1, true);
 }
 
+/// A snapshot as a leader sends it, in portions; what comes behind it is given back.
+pub fn fuzz_snapshot_stream(data: &[u8]) {
+    let mut receiver = snapshot::SnapshotReceiver::new(1, true);
+    for portion in data.chunks(61) {
+        match receiver.push(portion) {
+            Ok(None) => {}
+            Ok(Some(rest)) => {
+                assert!(rest.len() <= data.len());
+                let _ = receiver.into_database().tree().digest();
+                return;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
 /// `zoo.cfg` and its dynamic part.
 pub fn fuzz_zoo_cfg(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

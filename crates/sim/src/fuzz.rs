@@ -12,6 +12,9 @@ use ottla_keeper::proto;
 use ottla_keeper::snapshot::SnapshotWriter;
 use ottla_keeper::storage::{KeeperStorage, StorageConfig};
 use ottla_keeper::txn_batch::TxnBatch;
+use ottla_keeper::zab::election::{self, Vote};
+use ottla_keeper::zab::election_connections::{ElectionConnections, ElectionOutput};
+use ottla_keeper::zab::messages::{InitialMessage, LearnerRequest, PacketType, QuorumPacket, ServerState, Touched};
 use ottla_protocol::messages::{FetchRequest, MetadataRequest, ProduceRequest};
 use ottla_protocol::{BatchOptions, Compression, Compressor, RecordBatchBuilder, request_frame};
 
@@ -60,6 +63,8 @@ pub fn targets() -> Vec<Target> {
     add("keeper-connection", keeper::fuzz_connection, vec![keeper_frames().iter().flat_map(|f| framed(f)).collect()]);
     add("txn-log", keeper::fuzz_txn_log, txn_logs());
     add("keeper-snapshot", keeper::fuzz_snapshot, vec![snapshot()]);
+    add("snapshot-stream", keeper::fuzz_snapshot_stream, vec![snapshot_stream()]);
+    add("zab-messages", keeper::fuzz_zab_messages, zab_messages());
     add("zoo-cfg", keeper::fuzz_zoo_cfg, text(&["tickTime=2000\ndataDir=/d\nclientPort=2181\nserver.1=h:2888:3888\n"]));
     add(
         "properties",
@@ -227,6 +232,54 @@ fn snapshot() -> Vec<u8> {
     let mut writer = SnapshotWriter::new();
     while !writer.step(&database, 1 << 20, &mut bytes) {}
     bytes
+}
+
+/// As a leader sends it to a learner, with a packet behind.
+fn snapshot_stream() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = SnapshotWriter::for_learner();
+    while !writer.step(&Database::new(true), 1 << 20, &mut bytes) {}
+    QuorumPacket::new(PacketType::NewLeader, 1 << 32).write(&mut bytes);
+    bytes
+}
+
+/// What goes over the election port and the quorum port.
+fn zab_messages() -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    let transaction = [0u8; 40];
+    let request = LearnerRequest { session_id: 7, cxid: 1, op: 1, body: transaction[..9].into(), auth: Vec::new() };
+    let packets = [
+        QuorumPacket::new(PacketType::Ack, 5),
+        QuorumPacket::with(PacketType::Proposal, 6, transaction),
+        QuorumPacket::with(PacketType::Ping, 6, Touched(vec![(7, 4_000), (8, 4_000)]).to_bytes()),
+        request.to_packet(),
+    ];
+    for packet in &packets {
+        let mut bytes = Vec::new();
+        packet.write(&mut bytes);
+        all.push(bytes);
+    }
+    all.push(all.concat());
+    all.extend(election_messages());
+    all
+}
+
+/// A connection's first words and votes, as a server that starts says them.
+fn election_messages() -> Vec<Vec<u8>> {
+    let me = InitialMessage { sid: 2, election_addresses: vec![("host".to_owned(), 3_888)] };
+    let vote = Vote { leader: 2, zxid: 9, election_epoch: 1, peer_epoch: 1, state: ServerState::Looking, version: 2 };
+    let notification = election::notification(vote, ServerState::Looking, b"server.1=a:1:2\nserver.2=b:1:2\n");
+    let mut connections = ElectionConnections::new(me);
+    let mut out = Vec::new();
+    connections.send(1, &notification, &mut out);
+    connections.connected(1, 1, &mut out);
+    out.into_iter()
+        .filter_map(|output| match output {
+            ElectionOutput::Send { bytes, .. } => Some(bytes),
+            _ => None,
+        })
+        .flat_map(|bytes| [bytes.get(4..).unwrap_or(&[]).to_vec(), bytes])
+        .collect()
 }
 
 #[cfg(test)]

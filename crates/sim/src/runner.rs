@@ -67,11 +67,8 @@ pub fn run(options: &Options, mut begin: impl FnMut(u64)) -> Result<Report, Fail
         }
         begin(seed);
         let twice = seed.is_multiple_of(TWICE_EVERY) && !options.trace;
-        let summary = if twice {
-            run_twice(seed, options.ensemble)?
-        } else {
-            run_seed(seed, options.ensemble, options.trace)?
-        };
+        let summary =
+            if twice { run_twice(seed, options.ensemble)? } else { run_seed(seed, options.ensemble, options.trace)? };
         report.seeds += 1;
         report.twice += u64::from(twice);
         report.acts += summary.acts;

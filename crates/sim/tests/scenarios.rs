@@ -108,7 +108,8 @@ fn one_seed_is_one_run() {
 #[test]
 fn seeds_that_failed_once() {
     for seed in [12, 30, 44, 69, 75, 113, 124, 128, 157, 234, 237, 274, 550, 915, 943] {
-        let options = Options { seed, seeds: 1, time: std::time::Duration::from_secs(60), trace: false, ensemble: false };
+        let options =
+            Options { seed, seeds: 1, time: std::time::Duration::from_secs(60), trace: false, ensemble: false };
         run(&options, |_| {}).expect("every promise is kept");
     }
 }

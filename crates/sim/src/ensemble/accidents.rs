@@ -141,7 +141,9 @@ impl World {
             let up_to_date = |zxid: i64| world.checks.resolved(zxid) >= target;
             lives.len() == world.nodes.len()
                 && leaders == 1
-                && lives.iter().all(|life| life.server.is_serving() && up_to_date(life.server.keeper().db().last_zxid()))
+                && lives
+                    .iter()
+                    .all(|life| life.server.is_serving() && up_to_date(life.server.keeper().db().last_zxid()))
         })?;
         if done { Ok(()) } else { Err(format!("not all servers serve {when}, within {CONVERGE_US} us")) }
     }

@@ -44,11 +44,17 @@ impl Checks {
     /// A server is to log this. The first one to do so decided it: gives the session when it ends one by itself.
     pub fn proposed(&mut self, node: usize, txn: &zab::Txn) -> Result<Option<i64>, String> {
         if let Some(known) = self.proposed.get(&txn.zxid) {
-            return if *known == txn.data { Ok(None) } else { Err(format!("there are two transactions {:#x}", txn.zxid)) };
+            return if *known == txn.data {
+                Ok(None)
+            } else {
+                Err(format!("there are two transactions {:#x}", txn.zxid))
+            };
         }
         match self.leaders.get(&epoch_of(txn.zxid)) {
             Some((leader, _)) if *leader == node => {}
-            leader => return Err(format!("server {node} makes transaction {:#x}, but the leader is {leader:?}", txn.zxid)),
+            leader => {
+                return Err(format!("server {node} makes transaction {:#x}, but the leader is {leader:?}", txn.zxid));
+            }
         }
         self.proposed.insert(txn.zxid, Arc::clone(&txn.data));
         let entry = TxnEntry::decode(&txn.data).map_err(|e| format!("proposal {:#x} can't be read: {e}", txn.zxid))?;
@@ -65,7 +71,10 @@ impl Checks {
         }
         // One that is late, because a later epoch has begun, may serve what is old until it notices.
         if self.latest_epoch() == epoch && last < self.model.last() {
-            return Err(format!("leader {node} of epoch {epoch} ends at {last:#x}, but {:#x} is committed", self.model.last()));
+            return Err(format!(
+                "leader {node} of epoch {epoch} ends at {last:#x}, but {:#x} is committed",
+                self.model.last()
+            ));
         }
         Ok(())
     }
@@ -111,10 +120,16 @@ impl Checks {
             };
         }
         if at != end {
-            return Err(format!("{zxid:#x} is committed with a history that has {at:#x}, but not {end:#x}, which was committed"));
+            return Err(format!(
+                "{zxid:#x} is committed with a history that has {at:#x}, but not {end:#x}, which was committed"
+            ));
         }
         for zxid in chain.into_iter().rev() {
-            let txn = self.proposed.get(&zxid).cloned().ok_or_else(|| format!("{zxid:#x} was committed, but never logged"))?;
+            let txn = self
+                .proposed
+                .get(&zxid)
+                .cloned()
+                .ok_or_else(|| format!("{zxid:#x} was committed, but never logged"))?;
             self.model.commit(zxid, &txn)?;
         }
         Ok(())

@@ -6,7 +6,8 @@ use ottla_base::random::Random;
 use ottla_keeper::jute::{Jute, Reader};
 use ottla_keeper::proto::{
     AddWatchMode, AddWatchRequest, ConnectRequest, ConnectResponse, ErrorCode, EventType, GetChildrenResponse,
-    GetDataResponse, OpCode, PathRequest, PathWatchRequest, ReplyHeader, RequestHeader, StatResponse, WatcherEvent, xid,
+    GetDataResponse, OpCode, PathRequest, PathWatchRequest, ReplyHeader, RequestHeader, StatResponse, WatcherEvent,
+    xid,
 };
 
 use super::Check;
@@ -171,7 +172,14 @@ impl Client {
     }
 
     /// The frame of a request. `epoch` is that of the server.
-    pub fn ask(&mut self, ask: Ask, epoch: i64, checks: &mut Checks, histories: &mut Histories, now_us: u64) -> Vec<u8> {
+    pub fn ask(
+        &mut self,
+        ask: Ask,
+        epoch: i64,
+        checks: &mut Checks,
+        histories: &mut Histories,
+        now_us: u64,
+    ) -> Vec<u8> {
         self.xid += 1;
         self.sent_us = now_us;
         self.figures.asked += 1;
@@ -212,7 +220,14 @@ impl Client {
     }
 
     /// Takes bytes; everything that is whole is looked at. `epoch` is that of the server.
-    pub fn receive(&mut self, bytes: &[u8], epoch: i64, checks: &mut Checks, histories: &mut Histories, now_us: u64) -> Check {
+    pub fn receive(
+        &mut self,
+        bytes: &[u8],
+        epoch: i64,
+        checks: &mut Checks,
+        histories: &mut Histories,
+        now_us: u64,
+    ) -> Check {
         self.heard_us = now_us;
         self.inbox.extend_from_slice(bytes);
         while let Some(len) = self.inbox.first_chunk::<4>().map(|len| u32::from_be_bytes(*len) as usize) {
@@ -236,7 +251,10 @@ impl Client {
         if response.session_id == 0 {
             self.figures.expired += 1;
             // A leader that was replaced and has not noticed may not know of it yet.
-            if checks.model.is_open(self.session) && !checks.closing.contains(&self.session) && epoch == checks.latest_epoch() {
+            if checks.model.is_open(self.session)
+                && !checks.closing.contains(&self.session)
+                && epoch == checks.latest_epoch()
+            {
                 return Err(format!("session {:#x} is told to have ended, but nobody ended it", self.session));
             }
             self.forget();
@@ -405,7 +423,8 @@ impl Client {
             11 => return Ask::Sync,
             12 => {
                 let (path, recursive) = (format!("/p/d{}", random.below(2)), random.chance(500_000));
-                let asked = |pending: &Pending| matches!(&pending.ask, Ask::AddWatch { path: asked, .. } if *asked == path);
+                let asked =
+                    |pending: &Pending| matches!(&pending.ask, Ask::AddWatch { path: asked, .. } if *asked == path);
                 let known = self.watches.is_persistent(&path) || self.pending.iter().any(asked);
                 return if known { Ask::Sync } else { Ask::AddWatch { path, recursive } };
             }

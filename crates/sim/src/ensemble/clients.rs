@@ -63,7 +63,7 @@ impl World {
 
     fn client_asks(&mut self, client: usize) -> Check {
         let Some(conn) = self.clients[client].wire else { return Ok(()) };
-        if !self.quiet && self.random.chance(6_000) {
+        if !self.quiet && self.random.chance(self.plan.restless) {
             self.client_leaves(client);
             if self.random.chance(300_000) {
                 // Dead, and another one takes its place.

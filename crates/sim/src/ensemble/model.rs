@@ -35,7 +35,8 @@ impl Point {
     /// Of a server's state, or of the model's.
     #[must_use]
     pub fn of(db: &Database) -> Self {
-        let mix = |sum: u64, (&id, &timeout): (&i64, &i32)| (sum ^ id as u64 ^ timeout as u64).wrapping_mul(0x100_0000_01b3);
+        let mix =
+            |sum: u64, (&id, &timeout): (&i64, &i32)| (sum ^ id as u64 ^ timeout as u64).wrapping_mul(0x100_0000_01b3);
         Self { digest: db.tree().digest(), sessions: db.sessions().iter().fold(0, mix) }
     }
 }
@@ -101,9 +102,14 @@ impl Model {
         let entry = TxnEntry::decode(bytes).map_err(|e| format!("transaction {zxid:#x} can't be read: {e}"))?;
         let (session, cxid) = (entry.header.client_id, entry.header.cxid);
         if entry.header.zxid != zxid || zxid <= self.last() {
-            return Err(format!("transaction {:#x} was committed as {zxid:#x} after {:#x}", entry.header.zxid, self.last()));
+            return Err(format!(
+                "transaction {:#x} was committed as {zxid:#x} after {:#x}",
+                entry.header.zxid,
+                self.last()
+            ));
         }
-        if self.closed.contains_key(&session) && !matches!(entry.txn, Txn::Error(_) | Txn::CloseSession(_)) {
+        let harmless = has_failed(&entry.txn) || matches!(entry.txn, Txn::CloseSession(_));
+        if self.closed.contains_key(&session) && !harmless {
             return Err(format!("{:?} at {zxid:#x} is of the closed session {session:#x}", entry.txn));
         }
         if cxid > 0 && self.requests.insert((session, cxid), zxid).is_some() {
@@ -137,7 +143,11 @@ impl Model {
             }
             Txn::Check(_) => Ok(()),
             Txn::CreateSession(_) => {
-                if self.sessions.insert(session) { Ok(()) } else { Err(format!("session {session:#x} is not new")) }
+                if self.sessions.insert(session) {
+                    Ok(())
+                } else {
+                    Err(format!("session {session:#x} is not new"))
+                }
             }
             Txn::CloseSession(txn) => {
                 let owned: BTreeSet<String> = self.db.tree().ephemerals(session).map(str::to_owned).collect();
@@ -150,8 +160,7 @@ impl Model {
                 self.closed.entry(session).or_insert(zxid);
                 owned.iter().try_for_each(|path| self.delete(zxid, path))
             }
-            // The parts before the one that failed are there as they would have been.
-            Txn::Multi(multi) if multi.txns.iter().any(|part| part.txn_type == OpCode::Error.code()) => Ok(()),
+            failed if has_failed(failed) => Ok(()),
             Txn::Multi(multi) => {
                 for part in &multi.txns {
                     let part = Txn::read(part.txn_type, &mut Reader::new(part.data.unwrap_or(&[])));
@@ -160,8 +169,9 @@ impl Model {
                 }
                 Ok(())
             }
-            Txn::Error(_) => Ok(()),
-            Txn::SetAcl(_) | Txn::CreateContainer(_) | Txn::CreateTtl(_) => Err("nobody asked for this".to_owned()),
+            Txn::Error(_) | Txn::SetAcl(_) | Txn::CreateContainer(_) | Txn::CreateTtl(_) => {
+                Err("nobody asked for this".to_owned())
+            }
         }
     }
 
@@ -281,7 +291,10 @@ impl Model {
     /// Every node that was ever below a path.
     pub fn paths_below(&self, path: &str) -> impl Iterator<Item = String> + use<'_> {
         let prefix = format!("{path}/");
-        self.changes.range(prefix.clone()..).map(|(path, _)| path.clone()).take_while(move |path| path.starts_with(&prefix))
+        self.changes
+            .range(prefix.clone()..)
+            .map(|(path, _)| path.clone())
+            .take_while(move |path| path.starts_with(&prefix))
     }
 
     /// The transaction of a session's request.
@@ -305,6 +318,15 @@ impl Model {
     /// Sessions that were committed and not closed.
     pub fn open_sessions(&self) -> impl Iterator<Item = i64> + use<'_> {
         self.sessions.iter().copied().filter(|id| !self.closed.contains_key(id))
+    }
+}
+
+/// It changes nothing. In a multi the parts before the one that failed are there as they would have been.
+fn has_failed(txn: &Txn<'_>) -> bool {
+    match txn {
+        Txn::Error(_) => true,
+        Txn::Multi(multi) => multi.txns.iter().any(|part| part.txn_type == OpCode::Error.code()),
+        _ => false,
     }
 }
 
@@ -356,7 +378,8 @@ mod tests {
         model.commit(3, &set(3, 1)).expect("good");
         assert!(model.commit(3, &set(3, 2)).is_err(), "the same zxid");
         assert!(model.commit(9, &set(4, 2)).is_err(), "another number");
-        let mut bytes = TxnHeader { client_id: 7, cxid: 0, zxid: 4, time: 1, txn_type: OpCode::Delete.code() }.to_bytes();
+        let mut bytes =
+            TxnHeader { client_id: 7, cxid: 0, zxid: 4, time: 1, txn_type: OpCode::Delete.code() }.to_bytes();
         DeleteTxn { path: "/b" }.write(&mut bytes);
         assert!(model.commit(4, &bytes).is_err(), "not there");
     }

@@ -189,7 +189,10 @@ impl Network {
         let end = &mut self.wires.get_mut(&wire)?.ends[which];
         end.scheduled = false;
         if blocked || end.paused || end.queue.front().is_none_or(|(at, _)| *at > now) {
-            if !blocked && !end.paused && let Some((at, _)) = end.queue.front() {
+            if !blocked
+                && !end.paused
+                && let Some((at, _)) = end.queue.front()
+            {
                 let at = *at;
                 self.schedule(at, wire, which);
             }

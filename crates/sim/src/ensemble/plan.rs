@@ -25,6 +25,10 @@ pub struct Plan {
     pub latency_us: u64,
     /// A write to the disk, at most.
     pub disk_us: u64,
+    /// How often a client leaves its server instead of asking, in millionths.
+    pub restless: u32,
+    /// How often power fails at a server, or at all, when one has just begun to serve, in millionths.
+    pub fragile: u32,
     /// Requests that a client sends ahead.
     pub pipeline: usize,
     /// Difference of the clocks' speeds, in millionths.
@@ -49,10 +53,12 @@ impl Plan {
             leader_serves: !random.chance(100_000),
             log_size_limit: random.chance(200_000).then_some(20_000),
             active_us: 1_000_000 * (3 + random.below(8)),
-            accident_us: pick(random, &[200_000, 700_000, 2_000_000]),
-            think_us: pick(random, &[10_000, 30_000, 100_000]),
+            accident_us: pick(random, &[60_000, 200_000, 700_000, 2_000_000]),
+            think_us: pick(random, &[10_000, 30_000, 100_000, 600_000]),
             latency_us: pick(random, &[300, 2_000, 20_000]),
             disk_us: pick(random, &[200, 3_000, 20_000]),
+            restless: pick(random, &[3_000, 10_000, 100_000]) as u32,
+            fragile: pick(random, &[0, 0, 100_000, 300_000]) as u32,
             pipeline: 1 + random.index(8),
             skew: pick(random, &[0, 1_000, 100_000]),
             restart: random.chance(300_000),

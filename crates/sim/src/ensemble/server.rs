@@ -112,8 +112,11 @@ impl Node {
     ) -> Result<(), String> {
         self.lives += 1;
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let log =
-            LogOptions { prealloc_bytes: PREALLOC_BYTES, size_limit_bytes: plan.log_size_limit, ..LogOptions::default() };
+        let log = LogOptions {
+            prealloc_bytes: PREALLOC_BYTES,
+            size_limit_bytes: plan.log_size_limit,
+            ..LogOptions::default()
+        };
         let storage = KeeperStorage::open(disk, StorageConfig { log, ..StorageConfig::new("/zk") });
         let storage = storage.map_err(|e| e.to_string())?;
         let restored = storage.restore_ensemble(plan.commit_log_count).map_err(|e| e.to_string())?;

@@ -37,7 +37,10 @@ impl Step {
 
     fn path(&self) -> &str {
         match self {
-            Self::Create { path, .. } | Self::Set { path, .. } | Self::Delete { path, .. } | Self::Check { path, .. } => path,
+            Self::Create { path, .. }
+            | Self::Set { path, .. }
+            | Self::Delete { path, .. }
+            | Self::Check { path, .. } => path,
         }
     }
 }

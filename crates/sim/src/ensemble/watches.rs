@@ -70,7 +70,8 @@ impl Watches {
     pub fn event(&mut self, model: &Model, path: &str, event: EventType, renewing: bool) -> Check {
         let mut wanted = false;
         for (watched, persistent) in &mut self.persistent {
-            let below = persistent.recursive && path.strip_prefix(watched.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            let below =
+                persistent.recursive && path.strip_prefix(watched.as_str()).is_some_and(|rest| rest.starts_with('/'));
             if watched == path || below {
                 wanted = true;
                 persistent.seen.push((path.to_owned(), event));
@@ -195,7 +196,8 @@ mod tests {
             let list = acl::encode(&[OPEN_ACL]);
             let acl = AclList::from_encoded(&list);
             let record = CreateTxn { path, data: None, acl, ephemeral: false, parent_cversion: -1 };
-            let mut bytes = TxnHeader { client_id: 7, cxid: 0, zxid, time: 1, txn_type: OpCode::Create.code() }.to_bytes();
+            let mut bytes =
+                TxnHeader { client_id: 7, cxid: 0, zxid, time: 1, txn_type: OpCode::Create.code() }.to_bytes();
             record.write(&mut bytes);
             model.commit(zxid, &bytes).expect("good");
         }
@@ -219,10 +221,10 @@ mod tests {
     #[test]
     fn a_persistent_watch_tells_all() {
         let model = model();
-        for (recursive, events) in
-            [(false, [("/a", EventType::NodeCreated), ("/a", EventType::NodeChildrenChanged)]),
-             (true, [("/a", EventType::NodeCreated), ("/a/b", EventType::NodeCreated)])]
-        {
+        for (recursive, events) in [
+            (false, [("/a", EventType::NodeCreated), ("/a", EventType::NodeChildrenChanged)]),
+            (true, [("/a", EventType::NodeCreated), ("/a/b", EventType::NodeCreated)]),
+        ] {
             let mut watches = Watches::default();
             watches.add_persistent("/a", recursive, 1);
             assert!(watches.told(&model, 3).is_err(), "nothing was told");

@@ -28,20 +28,53 @@ const RETAINED_SNAPSHOTS: usize = 3;
 #[derive(Debug)]
 pub enum Event {
     /// What is on its way to an end of a connection may be there.
-    Arrive { wire: u64, end: usize },
+    Arrive {
+        wire: u64,
+        end: usize,
+    },
     /// A server's attempt to connect comes to its end.
-    Connect { node: usize, life: u64, sid: i64, port: Port },
-    Tick { node: usize, life: u64 },
+    Connect {
+        node: usize,
+        life: u64,
+        sid: i64,
+        port: Port,
+    },
+    Tick {
+        node: usize,
+        life: u64,
+    },
     /// The log's thread takes what waits for it.
-    Journal { node: usize, life: u64 },
-    Persisted { node: usize, life: u64, written: Written },
+    Journal {
+        node: usize,
+        life: u64,
+    },
+    Persisted {
+        node: usize,
+        life: u64,
+        written: Written,
+    },
     /// The next part of a snapshot to the disk.
-    Snapshot { node: usize, life: u64 },
+    Snapshot {
+        node: usize,
+        life: u64,
+    },
     /// The next part of a snapshot to a learner.
-    SendSnapshot { node: usize, life: u64, conn: u64 },
-    Client { client: usize },
+    SendSnapshot {
+        node: usize,
+        life: u64,
+        conn: u64,
+    },
+    Client {
+        client: usize,
+    },
     Accident,
-    Start { node: usize },
+    PowerFails {
+        node: usize,
+        all: bool,
+    },
+    Start {
+        node: usize,
+    },
 }
 
 /// Everything there is.
@@ -217,6 +250,11 @@ impl World {
             }
             Event::Client { client } => self.client_acts(client),
             Event::Accident => self.accident(),
+            Event::PowerFails { node, all } if !self.quiet => {
+                self.calm_since_us = None;
+                (0..self.nodes.len()).filter(|other| all || *other == node).for_each(|node| self.kill(node, true));
+                Ok(())
+            }
             Event::Start { node } => self.start(node),
             _ => Ok(()),
         }
@@ -260,7 +298,11 @@ impl World {
         let silence_us = if power && self.random.chance(500_000) { 3_000_000 } else { u64::from(power) };
         self.net.died(self.now_us, node, silence_us);
         self.nodes[node].dies_after = None;
-        if power { self.nodes[node].disk.crash() } else { self.nodes[node].disk.kill() }
+        if power {
+            self.nodes[node].disk.crash()
+        } else {
+            self.nodes[node].disk.kill()
+        }
         let at = self.now_us + self.random.below(2_000_000);
         self.at(at, Event::Start { node });
     }
@@ -333,6 +375,11 @@ impl World {
         life.heard_ms.clear();
         let (role, zxid) = (life.server.role(), life.server.keeper().db().last_zxid());
         self.note(format_args!("{node} serves epoch {epoch} from {zxid:#x} as {role:?}"), &[]);
+        if !self.quiet && self.random.chance(self.plan.fragile) {
+            let at = self.now_us + self.random.below(30_000);
+            let all = self.random.chance(400_000);
+            self.at(at, Event::PowerFails { node, all });
+        }
         if role == ServerState::Leading { self.checks.leads(node, epoch, zxid) } else { Ok(()) }
     }
 
@@ -351,7 +398,8 @@ impl World {
         let long_us = 2_000 * (timeout_ms + 4 * self.plan.tick_ms);
         let calm = self.calm_since_us.is_some_and(|since| since + long_us < self.now_us);
         let client = self.clients.iter().find(|client| client.session == session && !client.is_closing());
-        let told_us = client.filter(|client| client.phase == super::client::Phase::Connected).map(|client| client.heard_us);
+        let told_us =
+            client.filter(|client| client.phase == super::client::Phase::Connected).map(|client| client.heard_us);
         if calm && told_us.is_some_and(|heard| heard + 500 * timeout_ms > self.now_us) && self.now_us > long_us {
             return Err(format!("session {session:#x} ends, though its client is connected and nothing is wrong"));
         }
@@ -387,7 +435,8 @@ impl World {
             Output::Client(output) => self.client_output(node, output),
             Output::Election(ElectionOutput::Connect { sid, .. }) => self.begin_connect(node, sid, Port::Election),
             Output::Quorum(QuorumOutput::Connect { leader, .. }) => self.begin_connect(node, leader, Port::Quorum),
-            Output::Election(ElectionOutput::Send { conn, bytes }) | Output::Quorum(QuorumOutput::Send { conn, bytes }) => {
+            Output::Election(ElectionOutput::Send { conn, bytes })
+            | Output::Quorum(QuorumOutput::Send { conn, bytes }) => {
                 self.send(node, conn, Message::Bytes(bytes));
             }
             Output::Election(ElectionOutput::Close { conn }) | Output::Quorum(QuorumOutput::Close { conn }) => {
@@ -566,7 +615,8 @@ impl World {
     }
 
     fn arrive(&mut self, conn: u64, end: usize) -> Check {
-        let Some((port, place, session)) = self.net.wires.get(&conn).map(|w| (w.port, w.ends[end].place, w.session)) else {
+        let Some((port, place, session)) = self.net.wires.get(&conn).map(|w| (w.port, w.ends[end].place, w.session))
+        else {
             return Ok(());
         };
         let Some(message) = self.net.arrive(self.now_us, conn, end) else { return Ok(()) };
@@ -581,7 +631,9 @@ impl World {
                         self.hears(place, conn, session, &bytes);
                         self.input(place, Input::Client(keeper_server::Input::Received { conn, bytes: &bytes }))
                     }
-                    Port::Election => self.input(place, Input::Election(ElectionInput::Received { conn, bytes: &bytes })),
+                    Port::Election => {
+                        self.input(place, Input::Election(ElectionInput::Received { conn, bytes: &bytes }))
+                    }
                     Port::Quorum => self.input(place, Input::Quorum(QuorumInput::Received { conn, bytes: &bytes })),
                 }
             }
