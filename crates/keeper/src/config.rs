@@ -395,6 +395,7 @@ impl ZooConfig {
             skip_acl: self.skip_acl,
             enforce_quota: self.enforce_quota,
             reconfig_enabled: self.reconfig_enabled,
+            standalone_enabled: self.standalone_enabled,
             linearizable_reads: self.linearizable_reads,
             four_letter_whitelist: self.four_letter_whitelist.clone(),
             container_check_interval_ms: self.container_check_interval_ms,

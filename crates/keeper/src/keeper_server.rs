@@ -63,6 +63,8 @@ pub struct ServerConfig {
     pub skip_acl: bool,
     pub enforce_quota: bool,
     pub reconfig_enabled: bool,
+    /// `standaloneEnabled`
+    pub standalone_enabled: bool,
     /// `ottla.linearizableReads`: in an ensemble, a read sees everything that was committed when it came.
     pub linearizable_reads: bool,
     /// Four-letter words that are answered; `*` is all.
@@ -121,6 +123,7 @@ impl Default for ServerConfig {
             skip_acl: false,
             enforce_quota: false,
             reconfig_enabled: false,
+            standalone_enabled: true,
             linearizable_reads: false,
             four_letter_whitelist: vec!["srvr".to_owned()],
             container_check_interval_ms: 60_000,
@@ -508,6 +511,7 @@ fn prep_config(config: &ServerConfig) -> PrepConfig {
         skip_acl: config.skip_acl,
         enforce_quota: config.enforce_quota,
         reconfig_enabled: config.reconfig_enabled,
+        standalone_enabled: config.standalone_enabled,
     }
 }
 

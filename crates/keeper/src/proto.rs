@@ -433,6 +433,9 @@ record! {
 /// What ends a multi.
 pub const MULTI_END: MultiHeader = MultiHeader { op: -1, done: true, err: -1 };
 
+/// The node that holds the ensemble's configuration (`ZooDefs.CONFIG_NODE`).
+pub const CONFIG_NODE: &str = "/zookeeper/config";
+
 /// `[31, world:anyone]`.
 #[doc(alias = "OPEN_ACL_UNSAFE")]
 pub const OPEN_ACL: Acl<'static> = Acl { perms: perms::ALL, id: Id { scheme: "world", id: "anyone" } };

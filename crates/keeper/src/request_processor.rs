@@ -2,6 +2,10 @@
 //! pending; what comes out applies without a question. A request that fails becomes an error transaction, so that it
 //! keeps its place in the order.
 
+mod reconfig;
+
+pub use reconfig::EnsembleView;
+
 use crate::acl::{self, AclList, AuthInfo};
 use crate::auth;
 use crate::data_tree::DataTree;
@@ -45,6 +49,8 @@ pub struct PrepConfig {
     pub enforce_quota: bool,
     /// `reconfigEnabled`
     pub reconfig_enabled: bool,
+    /// `standaloneEnabled`: an ensemble never has fewer than two voters.
+    pub standalone_enabled: bool,
 }
 
 /// What became of a request.
@@ -63,6 +69,7 @@ pub struct RequestProcessor {
     config: PrepConfig,
     pending: PendingChanges,
     last_zxid: i64,
+    ensemble: Option<EnsembleView>,
 }
 
 /// What every check needs.
@@ -79,7 +86,7 @@ impl RequestProcessor {
     /// `last_zxid`: the last transaction of the log.
     #[must_use]
     pub fn new(config: PrepConfig, last_zxid: i64) -> Self {
-        Self { config, pending: PendingChanges::default(), last_zxid }
+        Self { config, pending: PendingChanges::default(), last_zxid, ensemble: None }
     }
 
     /// The last transaction decided.
@@ -171,11 +178,8 @@ impl RequestProcessor {
                 self.multi(context, &ops, out)?;
             }
             OpCode::Reconfig => {
-                reader.record::<ReconfigRequest<'_>>()?;
-                // A server alone has no ensemble to change.
-                let enabled = self.config.reconfig_enabled;
-                let code = if enabled { ErrorCode::Unimplemented } else { ErrorCode::ReconfigDisabled };
-                return Err(code.into());
+                let request: ReconfigRequest<'_> = reader.record()?;
+                self.reconfig(context, &request, out)?;
             }
             OpCode::CreateSession => {
                 let txn: CreateSessionTxn = reader.record()?;

@@ -1,6 +1,8 @@
 //! A keeper's settings: `zoo.cfg` with its dynamic file and `myid`, or the `keeper.` settings of a broker, which have the
 //! same names; and what of them this version can't do.
 
+mod dynamic_files;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::time::Duration;
 use ottla_keeper::config::{ConfigError, QuorumPeerConfig, ZooConfig};
 use ottla_keeper::keeper_server::ServerConfig;
 use ottla_keeper::storage::StorageConfig;
+
+pub(crate) use dynamic_files::DynamicFiles;
 
 use crate::keeper_operator::OperatorSettings;
 use crate::listener::BindTo;
@@ -39,6 +43,8 @@ pub struct KeeperConfig {
     pub operator: OperatorSettings,
     /// `None` for a server alone.
     pub ensemble: Option<QuorumPeerConfig>,
+    /// Where members that change are kept.
+    pub(crate) dynamic_files: Option<DynamicFiles>,
 }
 
 /// A setting that can't be used; one line with the place and the remedy.
@@ -59,7 +65,10 @@ impl KeeperConfig {
     pub fn load(file: &Path) -> Result<(Self, Option<String>), KeeperConfigError> {
         let name = file.display().to_string();
         let text = read(file).map_err(|error| KeeperConfigError(format!("cannot read {name}: {error}")))?;
-        Self::parse(&name, &text)
+        let (mut config, warning) = Self::parse(&name, &text)?;
+        let dynamic = config.ensemble.as_ref().filter(|ensemble| ensemble.reconfig_enabled);
+        config.dynamic_files = dynamic.map(|ensemble| DynamicFiles::beside(file, ensemble.sid));
+        Ok((config, warning))
     }
 
     /// The same with the content of the file.
@@ -103,6 +112,17 @@ impl KeeperConfig {
         if zoo.data_dir.as_os_str().is_empty() {
             zoo.data_dir = data_dir;
         }
+        if zoo.reconfig_enabled
+            && let Some((file, version)) = dynamic_files::latest_within(&zoo.data_dir)
+        {
+            let name = file.display().to_string();
+            let text = read(&file).map_err(|error| KeeperConfigError(format!("cannot read {name}: {error}")))?;
+            zoo.servers.clear();
+            zoo.groups.clear();
+            zoo.weights.clear();
+            zoo.add_dynamic(&text).map_err(|error| in_file(&name, &error))?;
+            zoo.config_version = version;
+        }
         let any_port = values.get("clientPort").is_some_and(|port| port.trim() == "0");
         if any_port {
             // The system chooses; ZooKeeper's own reading of 0 is "no such port".
@@ -121,6 +141,8 @@ impl KeeperConfig {
         if !values.keys().any(|key| key.ends_with("preAllocSize")) {
             config.storage.log.prealloc_bytes = EMBEDDED_PREALLOC_BYTES;
         }
+        let dynamic = config.ensemble.as_ref().filter(|ensemble| ensemble.reconfig_enabled);
+        config.dynamic_files = dynamic.map(|ensemble| DynamicFiles::within(&zoo.data_dir, ensemble.sid));
         Ok((config, warning))
     }
 
@@ -188,6 +210,7 @@ impl KeeperConfig {
             },
             operator: OperatorSettings::of(zoo),
             ensemble,
+            dynamic_files: None,
         };
         Ok((config, warning(zoo)))
     }

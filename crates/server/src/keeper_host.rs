@@ -30,6 +30,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::Clock;
+use crate::keeper_config::DynamicFiles;
 use crate::keeper_quorum::{self, Patience, Ports};
 
 mod connection;
@@ -89,6 +90,8 @@ pub(crate) struct KeeperParts {
     /// What it wanted done when it was made.
     pub first: Vec<ensemble::Output>,
     pub patience: Patience,
+    /// Where members that change are kept.
+    pub dynamic_files: Option<DynamicFiles>,
     /// Where transactions and snapshots go.
     pub storage: KeeperStorage,
     pub clock: Clock,
@@ -137,6 +140,7 @@ pub(crate) struct Shared {
     /// Held by whoever names or replaces files of snapshots.
     naming: Mutex<()>,
     patience: Patience,
+    dynamic_files: Option<DynamicFiles>,
     runtime: Handle,
     fatal: Box<dyn Fn(String) + Send + Sync>,
 }
@@ -162,7 +166,7 @@ struct Machine {
 impl KeeperHost {
     /// Starts the threads; nobody can connect yet.
     pub(crate) fn start(parts: KeeperParts) -> io::Result<Self> {
-        let KeeperParts { server, journal, first, patience, storage, clock, fatal } = parts;
+        let KeeperParts { server, journal, first, patience, dynamic_files, storage, clock, fatal } = parts;
         let (work, queue) = std::sync::mpsc::channel();
         let machine = Machine {
             server,
@@ -193,6 +197,7 @@ impl KeeperHost {
             generation: AtomicU64::new(0),
             naming: Mutex::new(()),
             patience,
+            dynamic_files,
             runtime: handle.clone(),
             fatal,
         });

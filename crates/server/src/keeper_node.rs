@@ -85,7 +85,10 @@ impl KeeperNode {
         server_config.info.environment = keeper_operator::environment();
         let parts = match config.ensemble {
             None => alone(server_config, storage, clock, Box::new(fatal))?,
-            Some(ensemble) => member(&ensemble, server_config, storage, clock, Box::new(fatal))?,
+            Some(ensemble) => KeeperParts {
+                dynamic_files: config.dynamic_files,
+                ..member(&ensemble, server_config, storage, clock, Box::new(fatal))?
+            },
         };
         let host = Arc::new(KeeperHost::start(parts).map_err(|e| StartError::system(&e))?);
         if let Some(ports) = ports {
@@ -145,6 +148,7 @@ fn alone(config: ServerConfig, storage: KeeperStorage, clock: Clock, fatal: Fata
         journal: Journal::Alone(storage.log()),
         first: Vec::new(),
         patience: Patience::default(),
+        dynamic_files: None,
         storage,
         clock,
         fatal,
@@ -194,6 +198,7 @@ fn member(
         journal: Journal::Member(Box::new(JournalWriter::new(&storage))),
         first,
         patience: Patience::new(quorum),
+        dynamic_files: None,
         storage,
         clock,
         fatal,

@@ -33,7 +33,7 @@ pub use server::EnsembleServer;
 use crate::database::Database;
 use crate::keeper_server::{self, ServerConfig};
 use crate::zab::messages::{InitialMessage, ServerState};
-use crate::zab::{ConnId, Txn, ZabConfig};
+use crate::zab::{ConnId, QuorumVerifier, Txn, ZabConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -130,8 +130,12 @@ pub enum Output {
     Serving {
         epoch: i64,
     },
-    /// The leader's ensemble (text of a dynamic configuration file), told at each synchronisation.
-    ConfigSeen(Arc<[u8]>),
+    /// With `reconfigEnabled`: a configuration that may be committed. It has to be on disk (`zoo.cfg.dynamic.next`) before
+    /// what follows; a host that keeps the log has it there already.
+    ConfigSeen(Arc<QuorumVerifier>),
+    /// With `reconfigEnabled`: a configuration was committed. It has to be on disk before what follows, and the server is
+    /// to be started with it the next time.
+    ConfigActivated(Arc<QuorumVerifier>),
 }
 
 /// The election port.

@@ -1,81 +1,80 @@
-//! An ensemble that changes while its servers run (`reconfigEnabled`): a leader that can do this, which ours can't, commits
-//! the new members; every server goes by them from then on, after a start too, as they are in the tree.
+//! An ensemble that changes while its servers run (`reconfigEnabled`): which configuration a server starts with, and what
+//! follows when another one is committed. Who decides what is in [`crate::zab::membership`] and
+//! [`crate::request_processor`].
 
-use super::{EnsembleConfig, EnsembleServer};
+use super::{EnsembleConfig, EnsembleServer, Output};
 use crate::database::Database;
 use crate::keeper_server::KeeperServer;
-use crate::proto::OpCode;
-use crate::txn::{Txn, TxnEntry};
-use crate::zab::{self, QuorumVerifier};
+use crate::proto::CONFIG_NODE;
+use crate::request_processor::EnsembleView;
+use crate::zab::{Membership, QuorumVerifier};
 use ottla_base::time::Now;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-const NODE: &str = "/zookeeper/config";
-
-/// The members that a text tells of, if they are later than those known.
-fn later(config: &EnsembleConfig, text: &[u8]) -> Option<Arc<QuorumVerifier>> {
-    let text = std::str::from_utf8(text).ok().filter(|text| config.server.reconfig_enabled && !text.is_empty())?;
-    match QuorumVerifier::parse(text) {
-        Ok(verifier) if verifier.version > config.zab.verifier.version => Some(Arc::new(verifier)),
-        Ok(_) => None,
-        Err(why) => {
-            tracing::error!("the ensemble's new configuration can't be read ({why}); this server keeps the old one");
-            None
-        }
-    }
+/// The configuration in the tree, when it is later than this version.
+fn later_in_tree(db: &Database, version: i64) -> Option<QuorumVerifier> {
+    let text = std::str::from_utf8(db.tree.get(CONFIG_NODE)?.data()?).ok()?;
+    QuorumVerifier::parse(text).ok().filter(|verifier| verifier.version > version && !verifier.voters().is_empty())
 }
 
-fn in_tree(db: &Database) -> Option<&[u8]> {
-    db.tree.get(NODE)?.data()
-}
-
-/// At a start: what was committed before counts, not what the file of then says.
-pub(super) fn adopt_restored(config: &mut EnsembleConfig, db: &Database) {
-    if let Some(verifier) = in_tree(db).and_then(|text| later(config, text)) {
-        tracing::info!("going by the configuration of version {:#x} in the tree", verifier.version);
-        config.zab.verifier = verifier;
+/// At a start: the host keeps what was committed. A later one in the tree was logged, and may be committed.
+pub(super) fn membership(config: &EnsembleConfig, db: &Database) -> Membership {
+    let active = Arc::clone(&config.zab.verifier);
+    if !config.server.reconfig_enabled {
+        return Membership::fixed(active);
     }
+    let proposed = later_in_tree(db, active.version).map(Arc::new);
+    if let Some(proposed) = &proposed {
+        tracing::info!("the tree has the configuration of version {:#x}, which may be committed", proposed.version);
+    }
+    Membership::dynamic(active, proposed)
 }
 
 /// Puts this server's configuration into the tree, unless it has a later one.
 pub(super) fn set_ensemble_node(config: &EnsembleConfig, db: &mut Database, now: Now) {
-    if in_tree(db).and_then(|text| later(config, text)).is_none() {
-        let verifier = &config.zab.verifier;
+    let verifier = &config.zab.verifier;
+    if !config.server.reconfig_enabled || later_in_tree(db, verifier.version).is_none() {
         KeeperServer::set_ensemble_node(db, &verifier.to_string(), verifier.version, now);
     }
 }
 
-/// The new configuration, when a transaction is one.
-pub(super) fn committed(txn: &[u8]) -> Option<&[u8]> {
-    // The type is the last field of the header.
-    let kind = txn.get(28..32)?;
-    if kind != OpCode::Reconfig.code().to_be_bytes() {
-        return None;
-    }
-    match TxnEntry::decode(txn).ok()?.txn {
-        Txn::SetData(txn) => txn.data,
-        _ => None,
-    }
-}
-
 impl EnsembleServer {
-    /// Goes by a configuration that a leader told, if it is later.
-    pub(super) fn adopt(&mut self, text: &[u8]) {
-        if let Some(verifier) = later(&self.config, text) {
-            tracing::info!("the ensemble is reconfigured: version {:#x}", verifier.version);
-            self.config.zab.verifier = Arc::clone(&verifier);
-            self.wants.push_back(zab::Input::Reconfigured(verifier));
-            self.timeline.stale = true;
+    /// A configuration is committed: addresses, the tree and what operators are told go by it.
+    pub(super) fn activated(&mut self, now: Now, verifier: Arc<QuorumVerifier>, out: &mut Vec<Output>) {
+        self.config.zab.verifier = Arc::clone(&verifier);
+        // The transaction has put it there; what others told has none. A tree that is away gets it when it comes back.
+        if self.has_tree() && !self.keeper.has_ensemble_node(verifier.version) {
+            self.keeper.put_ensemble_node(&verifier.to_string(), verifier.version, now);
         }
+        self.timeline.stale = true;
+        out.push(Output::ConfigActivated(verifier));
+    }
+
+    /// Tells those who decide requests who follows, when that changed.
+    pub(super) fn refresh_view(&mut self) {
+        let generation = self.zab.generation();
+        if std::mem::replace(&mut self.seen_generation, generation) == generation {
+            return;
+        }
+        let (membership, leader) = (self.zab.membership(), self.zab.leader());
+        let view = leader.filter(|_| membership.is_dynamic()).map(|leader| {
+            let followers = leader.synced_learners().filter(|(_, observer)| !observer).map(|(sid, _)| sid);
+            let synced: BTreeSet<i64> = followers.chain([self.config.zab.sid]).collect();
+            EnsembleView { active: Arc::clone(membership.active()), changing: membership.is_changing(), synced }
+        });
+        self.keeper.set_ensemble_view(view);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ensemble::Restored;
     use crate::jute::Jute;
     use crate::keeper_server::ServerConfig;
-    use crate::txn::{SetDataTxn, TxnHeader};
+    use crate::proto::OpCode;
+    use crate::txn::{SetDataTxn, TxnEntry, TxnHeader};
     use crate::zab::ZabConfig;
     use crate::zab::election::ElectionTiming;
     use crate::zab::messages::InitialMessage;
@@ -103,38 +102,26 @@ mod tests {
         }
     }
 
-    fn txn(zxid: i64, text: &str) -> Vec<u8> {
-        let mut txn = TxnHeader { zxid, txn_type: OpCode::Reconfig.code(), ..Default::default() }.to_bytes();
-        SetDataTxn { path: NODE, data: Some(text.as_bytes()), version: -1 }.write(&mut txn);
-        txn
-    }
-
     #[test]
-    fn the_latest_members_count() {
+    fn what_was_logged_may_be_committed() {
+        let version = (1 << 32) + 1;
         for enabled in [false, true] {
             let (mut db, now) = (Box::new(Database::new(false)), Now { mono_us: 5, wall_ms: 5 });
-            let reconfigured = txn((1 << 32) + 1, &members(5, (1 << 32) + 1));
-            assert_eq!(committed(&reconfigured), Some(members(5, (1 << 32) + 1).as_bytes()));
-            assert_eq!(committed(&reconfigured[..31]), None);
-            db.apply(&TxnEntry::decode(&reconfigured).expect("good"), &mut ());
-            let restored = super::super::Restored { database: db, zab: zab::Restored::default() };
+            let text = members(5, version);
+            let header = TxnHeader { zxid: version, txn_type: OpCode::Reconfig.code(), ..Default::default() };
+            let mut txn = header.to_bytes();
+            SetDataTxn { path: CONFIG_NODE, data: Some(text.as_bytes()), version: -1 }.write(&mut txn);
+            db.apply(&TxnEntry::decode(&txn).expect("good"), &mut ());
+            let restored = Restored { database: db, zab: crate::zab::Restored::default() };
             let mut out = Vec::new();
-            let mut server = EnsembleServer::new(config(enabled), restored, Random::new(1), now, &mut out);
-            let known = |server: &EnsembleServer| {
-                let text = in_tree(server.keeper().db()).map(|text| String::from_utf8_lossy(text).into_owned());
-                assert_eq!(text, Some(server.config.zab.verifier.to_string()));
-                (server.config.zab.verifier.members().len(), server.config.zab.verifier.version)
-            };
-            assert_eq!(known(&server), if enabled { (5, (1 << 32) + 1) } else { (3, 0) });
-            // An earlier one and nonsense change nothing.
-            for text in [members(4, 7).into_bytes(), vec![0xff], b"server.1=nowhere\nversion=fff00000000".to_vec()] {
-                server.wants.clear();
-                server.adopt(&text);
-                assert_eq!(server.wants.len(), 0);
-            }
-            server.adopt(members(4, 9 << 32).as_bytes());
-            assert_eq!(server.config.zab.verifier.members().len(), if enabled { 4 } else { 3 });
-            assert_eq!(server.wants.len(), usize::from(enabled));
+            let server = EnsembleServer::new(config(enabled), restored, Random::new(1), now, &mut out);
+            let membership = server.zab().membership();
+            assert_eq!((membership.active().version, membership.is_changing()), (0, enabled));
+            assert_eq!(membership.has_quorums(&BTreeSet::from([1, 2])), !enabled);
+            assert!(membership.has_quorums(&BTreeSet::from([1, 2, 3])));
+            let in_tree = server.keeper().db().tree().get(CONFIG_NODE).and_then(|node| node.data().map(<[u8]>::to_vec));
+            let expected = if enabled { text } else { members(3, 0) };
+            assert_eq!(in_tree, Some(expected.into_bytes()));
         }
     }
 }

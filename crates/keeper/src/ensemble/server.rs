@@ -25,7 +25,7 @@ pub struct EnsembleServer {
     pub(super) zab: ZabPeer,
     election: ElectionConnections,
     pub(super) quorum: QuorumConnections,
-    /// Learners that came while this server looks for a leader, as it may be about to lead, and until when they wait.
+    /// Learners that came while this server does not lead, as it may be about to, and until when they wait.
     early: Vec<(ConnId, u64)>,
     /// What they have said is to be read now.
     unread: Vec<ConnId>,
@@ -42,6 +42,8 @@ pub struct EnsembleServer {
     received: Option<Box<Database>>,
     pub(super) timeline: Timeline,
     last_ticket: u64,
+    /// Of the members, as they were told last.
+    pub(super) seen_generation: u64,
     appends: Vec<Txn>,
     /// Put in next.
     pub(super) wants: VecDeque<zab::Input>,
@@ -54,20 +56,14 @@ pub struct EnsembleServer {
 impl EnsembleServer {
     /// A server whose data directory holds `restored`; its first election begins.
     #[must_use]
-    pub fn new(
-        mut config: EnsembleConfig,
-        restored: Restored,
-        random: Random,
-        now: Now,
-        out: &mut Vec<Output>,
-    ) -> Self {
+    pub fn new(config: EnsembleConfig, restored: Restored, random: Random, now: Now, out: &mut Vec<Output>) -> Self {
         let mut db = *restored.database;
         let applied = db.last_zxid();
         let extended_types = db.tree.extended_types();
-        reconfig::adopt_restored(&mut config, &db);
+        let membership = reconfig::membership(&config, &db);
         set_ensemble_node(&config, &mut db, now);
         let mut zab_out = Vec::new();
-        let zab = ZabPeer::new(config.zab.clone(), restored.zab, now, &mut zab_out);
+        let zab = ZabPeer::with_membership(config.zab.clone(), membership, restored.zab, now, &mut zab_out);
         let mut server = Self {
             keeper: KeeperServer::member(config.server.clone(), db, random, now),
             zab,
@@ -83,6 +79,7 @@ impl EnsembleServer {
             received: None,
             timeline: Timeline::default(),
             last_ticket: 0,
+            seen_generation: 0,
             appends: Vec::new(),
             wants: VecDeque::new(),
             zab_out,
@@ -132,7 +129,11 @@ impl EnsembleServer {
                 tracing::warn!("too many connections on the quorum port");
                 self.quorum_out.push(QuorumOutput::Close { conn });
             }
-            QuorumInput::Accepted { conn, .. } if self.role == ServerState::Looking => {
+            // The leader may just have named this server as its successor, and told the other one first.
+            QuorumInput::Accepted { conn, .. }
+                if self.role == ServerState::Looking
+                    || (self.role != ServerState::Leading && self.zab.membership().is_dynamic()) =>
+            {
                 self.early.push((conn, now.mono_ms() + self.config.zab.tick_time_ms));
             }
             QuorumInput::Accepted { conn, .. } => self.wants.push_back(zab::Input::Accepted { conn }),
@@ -254,6 +255,7 @@ impl EnsembleServer {
                 self.carry_out(now, output, out);
             }
             self.zab_out = outputs;
+            self.refresh_view();
             self.run_election(out);
             self.keeper.read_on(now, &mut self.client_out);
             self.keeper.take_wants(&mut self.wants);
@@ -285,7 +287,7 @@ impl EnsembleServer {
 
     /// Where the configuration says, or else where the server itself says.
     fn connect_election(&mut self, sid: i64, told: Vec<(String, u16)>, out: &mut Vec<Output>) {
-        let configured = self.config.zab.verifier.members().get(&sid);
+        let configured = self.zab.membership().spec(sid);
         let addresses = match configured {
             Some(spec) => spec.addresses.iter().map(|address| (address.host.clone(), address.election_port)).collect(),
             None => told,
@@ -334,16 +336,11 @@ impl EnsembleServer {
                     self.keeper.quorum_stats().learner_commits += 1;
                 }
                 self.keeper.commit(now, &txn.data);
-                if let Some(text) = reconfig::committed(&txn.data) {
-                    self.adopt(text);
-                }
             }
             zab::Output::StateChanged(state) => self.state_changed(now, state, out),
             zab::Output::Serving { epoch, zxid } => self.serve(now, epoch, zxid, out),
-            zab::Output::ConfigSeen(config) => {
-                self.adopt(&config);
-                out.push(Output::ConfigSeen(config));
-            }
+            zab::Output::ConfigSeen(verifier) => out.push(Output::ConfigSeen(verifier)),
+            zab::Output::ConfigActivated(verifier) => self.activated(now, verifier, out),
             zab::Output::Request { conn, sid, request } => self.keeper.decide_for(now, conn, sid, request),
             zab::Output::Synced => self.keeper.synced(now),
             zab::Output::Revalidate { conn, sid, session_id, timeout_ms } => {
@@ -358,7 +355,7 @@ impl EnsembleServer {
     }
 
     fn connect_quorum(&mut self, leader: i64) {
-        let spec = self.config.zab.verifier.members().get(&leader);
+        let spec = self.zab.membership().spec(leader);
         let addresses: Vec<(String, u16)> = spec
             .into_iter()
             .flat_map(|spec| spec.addresses.iter().map(|address| (address.host.clone(), address.quorum_port)))
@@ -444,6 +441,11 @@ impl EnsembleServer {
         self.keeper.start_serving(now, place, zxid);
         self.service_began(now);
         out.push(Output::Serving { epoch });
+    }
+
+    /// Is the tree here?
+    pub(super) fn has_tree(&self) -> bool {
+        self.awaited.is_none()
     }
 
     /// When [`Input::Tick`] is next needed, in milliseconds of the clock that never goes back.

@@ -6,7 +6,7 @@ use crate::connection::{Connection, Kind, op_letters};
 use crate::data_tree::ChangeSink;
 use crate::database::TxnResult;
 use crate::jute::Jute;
-use crate::proto::{ErrorCode, EventType, MULTI_END, MultiHeader, OpCode, perms};
+use crate::proto::{CONFIG_NODE, ErrorCode, EventType, GetDataResponse, MULTI_END, MultiHeader, OpCode, perms};
 use crate::reads::write_multi_error;
 use crate::stats::ServerStats;
 use crate::txn::{Txn, TxnEntry};
@@ -84,6 +84,22 @@ impl ChangeSink for Events<'_> {
 }
 
 impl KeeperServer {
+    /// The ensemble's configuration, which others told, goes into its node; who watches it hears of that.
+    pub(crate) fn put_ensemble_node(&mut self, text: &str, version: i64, now: Now) {
+        let mut events = Events {
+            watches: &mut self.watches,
+            conns: &mut self.conns,
+            dirty: &mut self.dirty,
+            skip_acl: self.config.skip_acl,
+            sent: 0,
+            sent_bytes: 0,
+            hit: Vec::new(),
+            stats: &mut self.stats,
+        };
+        // The node is always there; it is no part of the digest.
+        let _ = self.db.tree.set_data(CONFIG_NODE, Some(text.as_bytes()), -1, version, now.wall_ms, &mut events);
+    }
+
     /// A server alone: what is on disk is committed.
     pub(super) fn persisted(&mut self, now: Now, zxid: i64) {
         while let Some(batch) = self.unpersisted.front()
@@ -169,7 +185,7 @@ impl KeeperServer {
             } else if waiting.op == OpCode::CreateSession {
                 answer_connect(connection, result.err == 0);
             } else {
-                connection.reply(waiting.xid, zxid, |out| write_response(waiting.op, result, out));
+                connection.reply(waiting.xid, zxid, |out| write_response(waiting.op, entry, result, out));
             }
             connection.answered(op_letters(waiting.op), waiting.xid, zxid, waiting.received_us, now.mono_us);
             let us = now.mono_us.saturating_sub(waiting.received_us);
@@ -196,7 +212,12 @@ impl KeeperServer {
 }
 
 /// The body of the answer to a write.
-fn write_response(op: OpCode, result: &TxnResult<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+fn write_response(
+    op: OpCode,
+    entry: &TxnEntry<'_>,
+    result: &TxnResult<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), ErrorCode> {
     // A multi tells of errors part by part, unless it failed as a whole.
     if result.err != 0 && (op != OpCode::Multi || result.txn_type == OpCode::Error.code()) {
         return Err(ErrorCode::from_i32(result.err).unwrap_or(ErrorCode::SystemError));
@@ -208,6 +229,11 @@ fn write_response(op: OpCode, result: &TxnResult<'_>, out: &mut Vec<u8>) -> Resu
             result.stat.write(out);
         }
         OpCode::SetData | OpCode::SetAcl => result.stat.write(out),
+        OpCode::Reconfig => {
+            if let Txn::SetData(txn) = &entry.txn {
+                GetDataResponse { data: txn.data, stat: result.stat }.write(out);
+            }
+        }
         OpCode::Multi => {
             for part in &result.multi {
                 write_part(part, out);

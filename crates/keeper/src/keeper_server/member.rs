@@ -5,13 +5,13 @@ use super::{KeeperServer, Output, ServerConfig};
 use crate::connection::{Kind, Outstanding};
 use crate::database::Database;
 use crate::jute::Jute;
-use crate::proto::{OpCode, PathRequest};
-use crate::request_processor::Request;
+use crate::proto::{CONFIG_NODE, OpCode, PathRequest};
+use crate::request_processor::{EnsembleView, Request};
 use crate::session_tracker::{LOCAL_OWNER, owner_of};
 use crate::stats::QuorumStats;
 use crate::watch_manager::{ConnId, Watches};
 use crate::zab::messages::{AuthId, LearnerRequest};
-use crate::zab::{self, Txn};
+use crate::zab::{self, QuorumVerifier, Txn};
 use ottla_base::random::Random;
 use ottla_base::time::Now;
 use std::collections::{BTreeMap, VecDeque};
@@ -161,7 +161,19 @@ impl KeeperServer {
     #[doc(alias = "initConfigInZKDatabase")]
     pub(crate) fn set_ensemble_node(db: &mut Database, text: &str, version: i64, now: Now) {
         // The node is always there; it is no part of the digest.
-        let _ = db.tree.set_data("/zookeeper/config", Some(text.as_bytes()), -1, version, now.wall_ms, &mut ());
+        let _ = db.tree.set_data(CONFIG_NODE, Some(text.as_bytes()), -1, version, now.wall_ms, &mut ());
+    }
+
+    /// Has the ensemble's node this configuration, or a later one?
+    pub(crate) fn has_ensemble_node(&self, version: i64) -> bool {
+        let text = self.db.tree.get(CONFIG_NODE).and_then(|node| node.data()).unwrap_or_default();
+        let text = std::str::from_utf8(text).unwrap_or_default();
+        QuorumVerifier::parse(text).is_ok_and(|verifier| verifier.version >= version)
+    }
+
+    /// Leader: the ensemble, for requests to change it.
+    pub(crate) fn set_ensemble_view(&mut self, view: Option<EnsembleView>) {
+        self.processor.set_ensemble(view);
     }
 
     /// Takes out what the others must be told, in the order in which it was wanted.

@@ -4,8 +4,8 @@
 //! A vote is better by epoch, then last zxid, then server id, so that the winner has everything that was committed.
 
 use super::Output;
+use super::membership::Membership;
 use super::messages::{Notification, ServerState};
-use super::quorum_verifier::QuorumVerifier;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whom somebody wants to follow.
@@ -69,13 +69,10 @@ impl Default for ElectionTiming {
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
     pub sid: i64,
-    /// False for an observer, which never votes and never leads.
-    pub voter: bool,
     pub last_zxid: i64,
     pub current_epoch: i64,
-    pub verifier: &'a QuorumVerifier,
-    /// The verifier's text, sent along with each vote.
-    pub config: &'a [u8],
+    /// Who votes; the text of the active configuration is sent along with each vote.
+    pub membership: &'a Membership,
 }
 
 /// One server's election.
@@ -153,23 +150,23 @@ impl Election {
 
     fn propose(&mut self, vote: Vote, me: Candidate<'_>, out: &mut Vec<Output>) {
         self.proposal = vote;
-        if me.voter {
+        if me.membership.is_any_voter(me.sid) {
             self.received.insert(me.sid, self.proposal());
         }
         self.send(me, out);
     }
 
     fn send(&self, me: Candidate<'_>, out: &mut Vec<Output>) {
-        for to in me.verifier.voters().iter().filter(|sid| **sid != me.sid) {
-            let notification = notification(self.proposal(), ServerState::Looking, me.config);
-            out.push(Output::Notify { to: *to, notification });
+        for to in me.membership.all_voters().into_iter().filter(|sid| *sid != me.sid) {
+            let notification = notification(self.proposal(), ServerState::Looking, me.membership.text());
+            out.push(Output::Notify { to, notification });
         }
     }
 
     /// Starts the last wait when a quorum agrees, stops it when none does.
     fn count(&mut self, now_ms: u64, me: Candidate<'_>) {
         let agreed = agreeing(&self.received, &self.proposal());
-        self.finalize_ms = me.verifier.contains_quorum(&agreed).then_some(now_ms + self.timing.finalize_wait_ms);
+        self.finalize_ms = me.membership.has_quorums(&agreed).then_some(now_ms + self.timing.finalize_wait_ms);
     }
 
     /// Sends votes again, or ends the election with the vote that won.
@@ -194,12 +191,12 @@ impl Election {
         me: Candidate<'_>,
         out: &mut Vec<Output>,
     ) -> Option<Vote> {
-        if !me.verifier.is_voter(from) {
-            let reply = notification(self.proposal(), ServerState::Looking, me.config);
+        if !me.membership.is_any_voter(from) {
+            let reply = notification(self.proposal(), ServerState::Looking, me.membership.text());
             out.push(Output::Notify { to: from, notification: reply });
             return None;
         }
-        if !me.verifier.is_voter(n.leader) {
+        if !me.membership.is_any_voter(n.leader) {
             return None;
         }
         match n.state {
@@ -216,7 +213,7 @@ impl Election {
         // -1 is a server that has no state to vote on.
         if n.zxid == -1 || n.election_epoch < self.logical_clock {
             if n.election_epoch < self.logical_clock {
-                let reply = notification(self.proposal(), ServerState::Looking, me.config);
+                let reply = notification(self.proposal(), ServerState::Looking, me.membership.text());
                 out.push(Output::Notify { to: from, notification: reply });
             }
             return;
@@ -226,13 +223,13 @@ impl Election {
             self.logical_clock = n.election_epoch;
             self.received.clear();
             let own = own_vote(me);
-            let better = is_better(&vote, &own, me.verifier);
+            let better = is_better(&vote, &own, me.membership);
             self.propose(if better { vote } else { own }, me, out);
-        } else if is_better(&vote, &self.proposal, me.verifier) {
+        } else if is_better(&vote, &self.proposal, me.membership) {
             self.propose(vote, me, out);
-        } else if is_better(&self.proposal, &vote, me.verifier) {
+        } else if is_better(&self.proposal, &vote, me.membership) {
             // It may have begun to look after our vote came to it, and would else hear it again only when that is repeated.
-            let reply = notification(self.proposal(), ServerState::Looking, me.config);
+            let reply = notification(self.proposal(), ServerState::Looking, me.membership.text());
             out.push(Output::Notify { to: from, notification: reply });
         } else if self.finalize_ms.is_some() && self.received.get(&from).is_some_and(|old| old.agrees(&vote)) {
             // Nothing new: the last wait goes on.
@@ -249,13 +246,13 @@ impl Election {
         if n.election_epoch == self.logical_clock {
             self.received.insert(from, Vote { version: 0, ..vote });
             let agreed = agreeing(&self.received, &vote);
-            if me.verifier.contains_quorum(&agreed) && self.leads(&self.received, n, me.sid) {
+            if me.membership.active().contains_quorum(&agreed) && self.leads(&self.received, n, me.sid) {
                 return Some(won);
             }
         }
         self.out_of_election.insert(from, vote);
         let agreed = agreeing(&self.out_of_election, &vote);
-        if me.verifier.contains_quorum(&agreed) && self.leads(&self.out_of_election, n, me.sid) {
+        if me.membership.active().contains_quorum(&agreed) && self.leads(&self.out_of_election, n, me.sid) {
             self.logical_clock = n.election_epoch;
             return Some(won);
         }
@@ -289,15 +286,18 @@ pub fn notification(vote: Vote, state: ServerState, config: &[u8]) -> Notificati
 
 /// For oneself; who has no vote names nobody.
 fn own_vote(me: Candidate<'_>) -> Vote {
-    let (leader, zxid, peer_epoch) =
-        if me.voter { (me.sid, me.last_zxid, me.current_epoch) } else { (i64::MIN, i64::MIN, i64::MIN) };
+    let (leader, zxid, peer_epoch) = if me.membership.is_voter(me.sid) {
+        (me.sid, me.last_zxid, me.current_epoch)
+    } else {
+        (i64::MIN, i64::MIN, i64::MIN)
+    };
     Vote { leader, zxid, election_epoch: 0, peer_epoch, state: ServerState::Looking, version: 0 }
 }
 
 /// Does `new` beat `old`? Servers without weight never do.
 #[doc(alias = "totalOrderPredicate")]
-fn is_better(new: &Vote, old: &Vote, verifier: &QuorumVerifier) -> bool {
-    verifier.weight(new.leader) != 0 && (new.peer_epoch, new.zxid, new.leader) > (old.peer_epoch, old.zxid, old.leader)
+fn is_better(new: &Vote, old: &Vote, membership: &Membership) -> bool {
+    membership.has_weight(new.leader) && (new.peer_epoch, new.zxid, new.leader) > (old.peer_epoch, old.zxid, old.leader)
 }
 
 fn agreeing(votes: &BTreeMap<i64, Vote>, vote: &Vote) -> BTreeSet<i64> {

@@ -194,13 +194,6 @@ impl Journal {
         Some(txn)
     }
 
-    /// Delivers everything up to `zxid`.
-    pub(super) fn deliver_to(&mut self, zxid: i64, out: &mut Vec<Output>) {
-        while self.first_outstanding().is_some_and(|txn| txn.zxid <= zxid) {
-            self.deliver_next(out);
-        }
-    }
-
     /// A new leader's epoch has begun: nothing is in it yet, but who has this has all before it.
     pub(super) fn begin_epoch(&mut self, zxid: i64) {
         self.delivered = self.delivered.max(zxid);

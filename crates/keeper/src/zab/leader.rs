@@ -108,6 +108,18 @@ pub struct Leader {
     next_ping_ms: u64,
     /// Liveness is checked with every other ping.
     skip_check: bool,
+    /// Set once a configuration is committed in which another server leads.
+    retiring: Option<Retiring>,
+    /// Counts what changes who of the learners is synchronised.
+    generation: u64,
+}
+
+/// A leader that decides nothing any more: it stays until its learners, who close their connections when they have heard
+/// of the new configuration, are gone.
+#[derive(Clone, Copy, Debug)]
+struct Retiring {
+    successor: i64,
+    until_ms: u64,
 }
 
 impl Leader {
@@ -130,6 +142,8 @@ impl Leader {
             rounds: Rounds::default(),
             next_ping_ms: cx.now_ms + cx.config.ping_ms(),
             skip_check: true,
+            retiring: None,
+            generation: 0,
         };
         leader.choose_epoch(cx)?;
         Ok(leader)
@@ -138,7 +152,13 @@ impl Leader {
     /// Is the leader established?
     #[must_use]
     pub fn is_established(&self) -> bool {
-        self.phase == Phase::Broadcast
+        self.phase == Phase::Broadcast && self.retiring.is_none()
+    }
+
+    /// Another number whenever other learners are synchronised.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The epoch that it leads, or wants to.
@@ -214,6 +234,7 @@ impl Leader {
     /// The learner's connection is gone, and with it what it acknowledged: see the module of Zab.
     pub(super) fn disconnected(&mut self, conn: ConnId) {
         self.learners.remove(&conn);
+        self.generation += 1;
         self.pending_syncs.retain(|(_, waiting)| *waiting != Some(conn));
         self.rounds.forget(conn);
     }
@@ -254,7 +275,7 @@ impl Leader {
                 return Ok(());
             }
         };
-        if info.config_version > cx.verifier.version {
+        if info.config_version > cx.membership.last_seen().version {
             self.close(cx, conn, "it is ahead of the leader (has a later activated configuration)");
             return Ok(());
         }
@@ -262,7 +283,7 @@ impl Leader {
         for old in same {
             self.close(cx, old, "it connected again");
         }
-        let voter = cx.verifier.is_voter(info.sid) && packet.kind == PacketType::FollowerInfo;
+        let voter = cx.membership.is_any_voter(info.sid) && packet.kind == PacketType::FollowerInfo;
         if let Some(learner) = self.learners.get_mut(&conn) {
             learner.sid = info.sid;
             learner.observer = packet.kind == PacketType::ObserverInfo;
@@ -287,7 +308,7 @@ impl Leader {
     /// A quorum has told what it promised: the epoch is later than all of it.
     #[doc(alias = "getEpochToPropose")]
     fn choose_epoch(&mut self, cx: &mut Context<'_>) -> Result<(), Leave> {
-        if self.phase != Phase::Discovery || !cx.verifier.contains_quorum(&self.connecting) {
+        if self.phase != Phase::Discovery || !cx.membership.has_quorums(&self.connecting) {
             return Ok(());
         }
         if self.epoch > i64::from(i32::MAX) {
@@ -361,7 +382,7 @@ impl Leader {
                 self.close(cx, conn, "it is ahead of the leader");
                 return;
             }
-            if packet.zxid != -1 && cx.verifier.is_voter(sid) {
+            if packet.zxid != -1 && cx.membership.is_any_voter(sid) {
                 self.electing.insert(sid);
             }
         }
@@ -371,10 +392,11 @@ impl Leader {
     /// A quorum follows this leader and no other of an earlier epoch: its history is the one to go on from.
     fn finish_discovery(&mut self, cx: &mut Context<'_>) {
         let mine = self.electing.contains(&cx.config.sid);
-        if self.phase != Phase::Accepting || !mine || !cx.verifier.contains_quorum(&self.electing) {
+        if self.phase != Phase::Accepting || !mine || !cx.membership.has_quorums(&self.electing) {
             return;
         }
         self.enter(cx, Phase::Synchronization);
+        cx.membership.number_first(first_zxid(self.epoch));
         cx.journal.enter_epoch(self.epoch, cx.out);
         self.after_writes(cx, LeaderStep::EpochEntered);
         let waiting: Vec<ConnId> = self
@@ -398,10 +420,15 @@ impl Leader {
         if self.phase != Phase::Broadcast && cx.now_ms >= self.deadline_ms {
             return Err(Leave::because(format!("no quorum of followers in {:?} within initLimit", self.phase)));
         }
+        if let Some(Retiring { successor, until_ms }) = self.retiring
+            && (cx.now_ms >= until_ms || self.synced_learners().next().is_none())
+        {
+            return Err(Leave::for_leader(successor));
+        }
         if cx.now_ms >= self.next_ping_ms {
             self.next_ping_ms = cx.now_ms + cx.config.ping_ms();
             self.close_silent(cx);
-            if self.phase == Phase::Broadcast && !self.skip_check {
+            if self.is_established() && !self.skip_check {
                 self.check_quorum(cx)?;
             }
             self.skip_check = !self.skip_check;

@@ -7,11 +7,12 @@ use super::messages::{
     session_validity_asked,
 };
 use super::peer::{AfterPersist, Context, Leave};
-use super::{ConnId, Output, Txn};
+use super::{ConnId, Output, QuorumVerifier, Txn};
 use crate::jute::Reader;
 use crate::quorum_status::ZabState;
 use crate::txn;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Attempts to connect before another election (`Learner.connectToLeader`), and the wait between them.
 const CONNECT_TRIES: u32 = 5;
@@ -61,6 +62,8 @@ pub struct Learner {
     held_acks: Vec<i64>,
     /// The leader wants the history truncated before where this server can: ask for all of it.
     from_scratch: bool,
+    /// What NEWLEADER told of the members: committed when a quorum has the history.
+    told: Option<Arc<QuorumVerifier>>,
     /// Sessions heard of since the last PING, with their timeouts.
     touched: BTreeMap<i64, i32>,
 }
@@ -71,7 +74,7 @@ impl Learner {
         let mut learner = Self {
             term,
             leader,
-            observer: !cx.is_voter(),
+            observer: cx.is_observer(),
             phase: Phase::Connecting,
             conn: None,
             tries: 0,
@@ -81,6 +84,7 @@ impl Learner {
             committed: 0,
             held_acks: Vec::new(),
             from_scratch: false,
+            told: None,
             touched: BTreeMap::new(),
         };
         learner.connect(cx);
@@ -149,7 +153,7 @@ impl Learner {
         let info = LearnerInfo {
             sid: cx.config.sid,
             protocol_version: LEARNER_PROTOCOL_VERSION,
-            config_version: cx.verifier.version,
+            config_version: cx.membership.active().version,
         };
         self.send(cx, QuorumPacket::with(kind, first_zxid(cx.journal.accepted_epoch), info.to_bytes()));
     }
@@ -197,6 +201,8 @@ impl Learner {
         if let Phase::ReceivingSnapshot { zxid } = self.phase
             && self.conn == Some(conn)
         {
+            // What its tree says of the members, NEWLEADER says too.
+            cx.membership.truncate(0);
             cx.journal.install_snapshot(zxid, cx.out);
             self.synchronise_from(cx, zxid);
         }
@@ -256,7 +262,7 @@ impl Learner {
             PacketType::Ping => {}
             PacketType::Diff => {
                 if self.from_scratch {
-                    cx.journal.truncate(0, cx.out);
+                    cx.truncate(0);
                 }
                 self.synchronise_from(cx, cx.journal.last_zxid());
             }
@@ -271,7 +277,7 @@ impl Learner {
             }
             PacketType::Trunc => {
                 if packet.zxid < cx.journal.last_zxid() {
-                    cx.journal.truncate(packet.zxid, cx.out);
+                    cx.truncate(packet.zxid);
                 }
                 self.synchronise_from(cx, cx.journal.last_zxid());
             }
@@ -301,7 +307,7 @@ impl Learner {
             }
             PacketType::Commit | PacketType::CommitAndActivate => self.committed = self.committed.max(packet.zxid),
             PacketType::NewLeader if self.phase == Phase::Synchronization => self.new_leader(cx, packet)?,
-            PacketType::UpToDate if self.phase == Phase::Waiting => self.up_to_date(cx),
+            PacketType::UpToDate if self.phase == Phase::Waiting => self.up_to_date(cx)?,
             PacketType::Ping | PacketType::Sync | PacketType::Revalidate => {}
             kind => return Err(Leave::because(format!("{kind:?} from the leader in {:?}", self.phase))),
         }
@@ -326,7 +332,7 @@ impl Learner {
 
     fn log(&self, cx: &mut Context<'_>, txn: Txn) {
         let zxid = txn.zxid;
-        cx.journal.append(txn, cx.out);
+        cx.append(txn);
         if !self.observer {
             cx.journal.after_writes(AfterPersist::Logged { term: self.term, zxid });
         }
@@ -338,10 +344,15 @@ impl Learner {
             return Err(Leave::because("NEWLEADER of another epoch"));
         }
         if let Some(config) = packet.data.as_ref().filter(|config| config.len() > 1) {
-            cx.out.push(Output::ConfigSeen(config.clone()));
+            self.told = cx.membership.parse(config).filter(|_| cx.membership.is_dynamic());
         }
         for txn in std::mem::take(&mut self.unlogged) {
             self.log(cx, txn);
+        }
+        if let Some(verifier) = &self.told
+            && cx.membership.told(Arc::clone(verifier))
+        {
+            cx.out.push(Output::ConfigSeen(Arc::clone(verifier)));
         }
         cx.journal.enter_epoch(self.epoch, cx.out);
         self.send_after_writes(cx, QuorumPacket::new(PacketType::Ack, first_zxid(self.epoch)));
@@ -350,16 +361,35 @@ impl Learner {
     }
 
     /// A quorum has the leader's history: what is committed of it can be delivered, and clients be served.
-    fn up_to_date(&mut self, cx: &mut Context<'_>) {
+    fn up_to_date(&mut self, cx: &mut Context<'_>) -> Result<(), Leave> {
         self.phase = Phase::Broadcast;
         self.send(cx, QuorumPacket::new(PacketType::Ack, first_zxid(self.epoch)));
-        cx.journal.deliver_to(self.committed, cx.out);
+        cx.deliver_to(self.committed);
+        // A change that is still under way is not committed by this; its own commit follows.
+        let committed = cx.journal.delivered_zxid().max(first_zxid(self.epoch));
+        if let Some(verifier) = cx.membership.committed_by(committed) {
+            cx.activate(&verifier);
+        }
+        self.check_place(cx, self.leader)?;
         cx.out.push(Output::Serving { epoch: self.epoch, zxid: first_zxid(self.epoch) });
         for zxid in std::mem::take(&mut self.held_acks) {
             if zxid > self.committed {
                 self.send(cx, QuorumPacket::new(PacketType::Ack, zxid));
             }
         }
+        Ok(())
+    }
+
+    /// After a change of the members: this server goes on as what it was, under the same leader, or else begins anew.
+    fn check_place(&self, cx: &Context<'_>, leader: i64) -> Result<(), Leave> {
+        let same = leader == self.leader && cx.is_observer() == self.observer && cx.membership.is_voter(leader);
+        if !cx.membership.is_dynamic() || same { Ok(()) } else { Err(Leave::for_leader(leader)) }
+    }
+
+    /// Is it without a vote?
+    #[must_use]
+    pub fn is_observer(&self) -> bool {
+        self.observer
     }
 
     /// A transaction is on this server's disk.
@@ -381,12 +411,17 @@ impl Learner {
                 if next != Some(packet.zxid) {
                     return Err(Leave::because(format!("committing {:#x}, but next is {next:x?}", packet.zxid)));
                 }
-                cx.journal.deliver_next(cx.out);
+                cx.deliver_next();
+                if packet.kind == PacketType::CommitAndActivate {
+                    let (leader, _) = activation(packet.data()).map_err(|e| unreadable(packet, e))?;
+                    self.check_place(cx, leader)?;
+                }
             }
             PacketType::Inform if self.observer => self.informed(cx, packet.zxid, packet.data())?,
             PacketType::InformAndActivate if self.observer => {
-                let (_, data) = activation(packet.data()).map_err(|e| unreadable(packet, e))?;
+                let (leader, data) = activation(packet.data()).map_err(|e| unreadable(packet, e))?;
                 self.informed(cx, packet.zxid, data)?;
+                self.check_place(cx, leader)?;
             }
             PacketType::Revalidate => {
                 let mut reader = Reader::new(packet.data());
@@ -404,7 +439,7 @@ impl Learner {
     /// An observer learns of a commit together with its transaction.
     fn informed(&mut self, cx: &mut Context<'_>, zxid: i64, data: &[u8]) -> Result<(), Leave> {
         self.take(cx, zxid, data)?;
-        cx.journal.deliver_to(zxid, cx.out);
+        cx.deliver_to(zxid);
         Ok(())
     }
 

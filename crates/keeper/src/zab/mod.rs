@@ -12,7 +12,7 @@
 //! | 3 broadcast | propose, log on a quorum, commit, in the order of zxids | `leader::broadcast` |
 //!
 //! [`peer`] goes from phase to phase. [`election_connections`] is the election port's own little machine. [`messages`] has every byte on the wire, [`quorum_verifier`] says what a quorum is,
-//! [`journal`] what is on the disk and what waits for it.
+//! [`membership`] whose quorums count, [`journal`] what is on the disk and what waits for it.
 //!
 //! A page about all of this, with what the simulator does and how to run it: `docs/zab.md`.
 //!
@@ -40,13 +40,14 @@
 //!   until some other reason brings an election;
 //! - a learner appends what comes before UPTODATE at NEWLEADER, proposals included.
 //!
-//! The read-only mode, an oracle, observer masters and changes of the voters by a leader of ours are not here.
+//! The read-only mode, an oracle and observer masters are not here.
 
 pub mod election;
 pub mod election_connections;
 pub mod journal;
 pub mod leader;
 pub mod learner;
+pub mod membership;
 pub mod messages;
 pub mod peer;
 pub mod quorum_verifier;
@@ -55,6 +56,7 @@ pub mod quorum_verifier;
 mod tests;
 
 pub use journal::Restored;
+pub use membership::Membership;
 pub use peer::{ZabConfig, ZabPeer};
 pub use quorum_verifier::QuorumVerifier;
 
@@ -162,8 +164,12 @@ pub enum Output {
         epoch: i64,
         zxid: i64,
     },
-    /// The leader's ensemble, for the dynamic configuration file.
-    ConfigSeen(Arc<[u8]>),
+    /// A configuration that may be committed: to be on disk before what follows.
+    #[doc(alias = "setLastSeenQuorumVerifier")]
+    ConfigSeen(Arc<QuorumVerifier>),
+    /// A configuration was committed, and is gone by from now on.
+    #[doc(alias = "setQuorumVerifier")]
+    ConfigActivated(Arc<QuorumVerifier>),
     /// Leader: decide this for a client of another server, then [`Input::Propose`]; a `sync` comes back as [`Input::Sync`].
     Request {
         conn: ConnId,

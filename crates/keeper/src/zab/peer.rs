@@ -4,9 +4,10 @@ use super::election::{Candidate, Election, ElectionTiming, Vote, notification};
 use super::journal::{Journal, Restored};
 use super::leader::{Leader, LeaderStep};
 use super::learner::Learner;
+use super::membership::Membership;
 use super::messages::{Notification, QuorumPacket, ServerState};
 use super::quorum_verifier::QuorumVerifier;
-use super::{ConnId, Input, Output};
+use super::{ConnId, Input, Output, Txn};
 use crate::quorum_status::ZabState;
 use ottla_base::time::Now;
 use std::sync::Arc;
@@ -44,16 +45,58 @@ impl ZabConfig {
 /// What roles work with.
 pub(super) struct Context<'a> {
     pub config: &'a ZabConfig,
-    pub verifier: &'a QuorumVerifier,
+    pub membership: &'a mut Membership,
     pub journal: &'a mut Journal,
     pub now_ms: u64,
     pub out: &'a mut Vec<Output>,
 }
 
 impl Context<'_> {
-    /// Does this server vote?
-    pub fn is_voter(&self) -> bool {
-        self.verifier.is_voter(self.config.sid)
+    /// Is this server one that observes?
+    pub fn is_observer(&self) -> bool {
+        self.membership.is_observer(self.config.sid)
+    }
+
+    /// Adds to the log; a new configuration counts from here on.
+    pub fn append(&mut self, txn: Txn) {
+        if self.membership.propose_txn(&txn.data) {
+            self.out.push(Output::ConfigSeen(Arc::clone(self.membership.last_seen())));
+        }
+        self.journal.append(txn, self.out);
+    }
+
+    /// Delivers the next transaction; a configuration is gone by from here on.
+    pub fn deliver_next(&mut self) -> Option<Txn> {
+        let txn = self.journal.deliver_next(self.out)?;
+        if self.membership.is_changing()
+            && let Some(verifier) = self.membership.committed_by(txn.zxid)
+        {
+            self.activate(&verifier);
+        }
+        Some(txn)
+    }
+
+    /// Delivers everything up to `zxid`.
+    pub fn deliver_to(&mut self, zxid: i64) {
+        while self.journal.first_outstanding().is_some_and(|txn| txn.zxid <= zxid) {
+            self.deliver_next();
+        }
+    }
+
+    /// Goes by a configuration that is committed, if it is later than the one of now.
+    pub fn activate(&mut self, verifier: &Arc<QuorumVerifier>) -> bool {
+        let new = self.membership.activate(verifier);
+        if new {
+            tracing::info!("the ensemble's configuration has version {:#x} from now on", verifier.version);
+            self.out.push(Output::ConfigActivated(Arc::clone(verifier)));
+        }
+        new
+    }
+
+    /// Forgets everything after `zxid`.
+    pub fn truncate(&mut self, zxid: i64) {
+        self.membership.truncate(zxid);
+        self.journal.truncate(zxid, self.out);
     }
 }
 
@@ -63,15 +106,23 @@ pub(super) struct Leave {
     why: String,
     /// An epoch that another server promised.
     promised: i64,
+    /// Who leads from now on, without an election.
+    next: Option<i64>,
 }
 
 impl Leave {
     pub fn because(why: impl Into<String>) -> Self {
-        Self { why: why.into(), promised: 0 }
+        Self { why: why.into(), promised: 0, next: None }
     }
 
     pub fn promised(promised: i64, why: String) -> Self {
-        Self { why, promised }
+        Self { why, promised, next: None }
+    }
+
+    /// The members changed; `next` leads from now on.
+    pub fn for_leader(next: i64) -> Self {
+        let why = format!("the ensemble was reconfigured, and server {next} is to lead it");
+        Self { why, promised: 0, next: Some(next) }
     }
 }
 
@@ -95,9 +146,7 @@ enum Role {
 #[derive(Debug)]
 pub struct ZabPeer {
     config: ZabConfig,
-    verifier: Arc<QuorumVerifier>,
-    /// Text of the verifier, as it goes into notifications.
-    verifier_text: Vec<u8>,
+    membership: Membership,
     journal: Journal,
     election: Election,
     /// What this server tells of its leader.
@@ -112,12 +161,24 @@ pub struct ZabPeer {
 }
 
 impl ZabPeer {
-    /// A server whose data directory holds `restored`; its first election begins.
+    /// A server whose data directory holds `restored`, among members that never change; its first election begins.
     #[must_use]
     pub fn new(config: ZabConfig, restored: Restored, now: Now, out: &mut Vec<Output>) -> Self {
+        let membership = Membership::fixed(Arc::clone(&config.verifier));
+        Self::with_membership(config, membership, restored, now, out)
+    }
+
+    /// As [`Self::new`], among members that may change.
+    #[must_use]
+    pub fn with_membership(
+        config: ZabConfig,
+        membership: Membership,
+        restored: Restored,
+        now: Now,
+        out: &mut Vec<Output>,
+    ) -> Self {
         let mut peer = Self {
-            verifier: Arc::clone(&config.verifier),
-            verifier_text: config.verifier.to_string().into_bytes(),
+            membership,
             journal: Journal::new(restored, config.commit_log_count),
             election: Election::new(config.election),
             vote: Election::new(config.election).proposal(),
@@ -137,8 +198,8 @@ impl ZabPeer {
         match &self.role {
             Role::Looking => ServerState::Looking,
             Role::Leading(_) => ServerState::Leading,
-            Role::Learning(_) if self.verifier.is_voter(self.config.sid) => ServerState::Following,
-            Role::Learning(_) => ServerState::Observing,
+            Role::Learning(learner) if learner.is_observer() => ServerState::Observing,
+            Role::Learning(_) => ServerState::Following,
         }
     }
 
@@ -178,6 +239,18 @@ impl ZabPeer {
         }
     }
 
+    /// The members.
+    #[must_use]
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Another number after each change of the members, or of who of them follows.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.membership.generation() + self.term + self.leader().map_or(0, Leader::generation)
+    }
+
     /// The log and the epochs.
     #[must_use]
     pub fn journal(&self) -> &Journal {
@@ -199,7 +272,6 @@ impl ZabPeer {
         match input {
             Input::Notification { from, notification } => self.notified(now, from, &notification, out),
             Input::Persisted { ticket } => self.persisted = self.persisted.max(ticket),
-            Input::Reconfigured(verifier) => self.reconfigured(now, verifier, out),
             Input::Tick if matches!(self.role, Role::Looking) => {
                 let (election, candidate) = self.election();
                 if let Some(vote) = election.tick(now.mono_ms(), candidate, out) {
@@ -227,11 +299,9 @@ impl ZabPeer {
     fn election(&mut self) -> (&mut Election, Candidate<'_>) {
         let candidate = Candidate {
             sid: self.config.sid,
-            voter: self.verifier.is_voter(self.config.sid),
             last_zxid: self.journal.last_zxid(),
             current_epoch: self.journal.current_epoch,
-            verifier: &self.verifier,
-            config: &self.verifier_text,
+            membership: &self.membership,
         };
         (&mut self.election, candidate)
     }
@@ -257,7 +327,11 @@ impl ZabPeer {
             Role::Leading(leader) => out.extend(leader.connections().map(|conn| Output::Close { conn })),
             Role::Learning(learner) => out.extend(learner.connection().map(|conn| Output::Close { conn })),
         }
-        self.look(now, out);
+        // Whoever is no voter of the new ensemble can't be meant.
+        match leave.next.filter(|next| self.membership.is_voter(*next)) {
+            Some(leader) => self.elected(now, Vote { leader, zxid: self.journal.last_zxid(), ..self.vote }, out),
+            None => self.look(now, out),
+        }
     }
 
     /// Late servers count votes for one leader by epoch: all who follow it tell the one that it has established.
@@ -275,7 +349,7 @@ impl ZabPeer {
         let leads = vote.leader == self.config.sid;
         let mut cx = Context {
             config: &self.config,
-            verifier: &self.verifier,
+            membership: &mut self.membership,
             journal: &mut self.journal,
             now_ms: now.mono_ms(),
             out,
@@ -287,7 +361,7 @@ impl ZabPeer {
                 Err(leave) => self.settle(now, Err(leave), out),
             }
         } else {
-            let state = if cx.is_voter() { ServerState::Following } else { ServerState::Observing };
+            let state = if cx.is_observer() { ServerState::Observing } else { ServerState::Following };
             cx.out.push(Output::StateChanged(state));
             self.role = Role::Learning(Learner::start(&mut cx, term, vote.leader));
         }
@@ -295,12 +369,13 @@ impl ZabPeer {
 
     fn notified(&mut self, now: Now, from: i64, n: &Notification, out: &mut Vec<Output>) {
         if matches!(self.role, Role::Looking) {
+            self.learn_members(now, &n.config, out);
             let (election, candidate) = self.election();
             if let Some(vote) = election.notification(now.mono_ms(), from, n, candidate, out) {
                 self.elected(now, vote, out);
             }
         } else if n.state == ServerState::Looking {
-            let reply = notification(self.vote, self.state(), &self.verifier_text);
+            let reply = notification(self.vote, self.state(), self.membership.text());
             out.push(Output::Notify { to: from, notification: reply });
         }
     }
@@ -309,7 +384,7 @@ impl ZabPeer {
     fn role_step(&mut self, now: Now, input: Input, out: &mut Vec<Output>) -> Result<(), Leave> {
         let cx = &mut Context {
             config: &self.config,
-            verifier: &self.verifier,
+            membership: &mut self.membership,
             journal: &mut self.journal,
             now_ms: now.mono_ms(),
             out,
@@ -329,7 +404,7 @@ impl ZabPeer {
     fn after_persist(&mut self, now: Now, done: AfterPersist, out: &mut Vec<Output>) {
         let cx = &mut Context {
             config: &self.config,
-            verifier: &self.verifier,
+            membership: &mut self.membership,
             journal: &mut self.journal,
             now_ms: now.mono_ms(),
             out,
@@ -351,15 +426,22 @@ impl ZabPeer {
         self.update_vote();
     }
 
-    /// The ensemble changed. A learner, or a leader that still has a vote, goes on with the new quorums; whose role they
-    /// change looks for a leader again.
-    fn reconfigured(&mut self, now: Now, verifier: Arc<QuorumVerifier>, out: &mut Vec<Output>) {
-        let sid = self.config.sid;
-        let changed = self.verifier.is_voter(sid) != verifier.is_voter(sid);
-        self.verifier_text = verifier.to_string().into_bytes();
-        self.verifier = verifier;
-        if changed || matches!(self.role, Role::Looking) {
-            self.settle(now, Err(Leave::because("the ensemble was reconfigured")), out);
+    /// Others know of a later committed configuration: the election begins anew with it.
+    fn learn_members(&mut self, now: Now, text: &[u8], out: &mut Vec<Output>) {
+        if !self.membership.is_dynamic() || text.is_empty() {
+            return;
+        }
+        let Some(verifier) = self.membership.parse(text) else { return };
+        let before = Arc::clone(self.membership.active());
+        if self.membership.activate(&verifier) {
+            tracing::info!(
+                "others go by the configuration of version {:#x}, and so does this server",
+                verifier.version
+            );
+            out.push(Output::ConfigActivated(Arc::clone(&verifier)));
+            if !verifier.is_like(&before) {
+                self.look(now, out);
+            }
         }
     }
 }

@@ -70,6 +70,24 @@ impl QuorumVerifier {
         Self::new(version, members, &groups, &weights)
     }
 
+    /// The same members with another version.
+    #[must_use]
+    pub fn with_version(&self, version: i64) -> Self {
+        Self { version, ..self.clone() }
+    }
+
+    /// Are these the same members with the same quorums?
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.members, &self.hierarchy) == (&other.members, &other.hierarchy)
+    }
+
+    /// Is a quorum simply most of the voters?
+    #[must_use]
+    pub fn is_majority(&self) -> bool {
+        self.hierarchy.is_none()
+    }
+
     /// All members, voters and observers.
     #[must_use]
     pub fn members(&self) -> &BTreeMap<i64, ServerSpec> {

@@ -1,5 +1,6 @@
 //! A server of an ensemble: its outputs are carried out here.
 
+use std::io;
 use std::sync::Arc;
 
 use ottla_base::hash::FixedMap;
@@ -9,6 +10,7 @@ use ottla_keeper::zab::messages::ServerState;
 use tokio::sync::watch;
 
 use super::{Machine, Server, Shared, journal, snapshot};
+use crate::keeper_config::DynamicFiles;
 use crate::keeper_quorum::{self, Outgoing, Port};
 
 /// Connections with other servers.
@@ -93,8 +95,19 @@ impl Shared {
             }
             Output::RoleChanged(role) => self.role_changed(machine, role),
             Output::Serving { epoch } => tell_serving(machine, epoch),
-            // Reconfigurations are told by the core; a file that nobody asked for is not written.
-            Output::ConfigSeen(_) => {}
+            Output::ConfigSeen(verifier) => self.keep_members(|files| files.seen(&verifier)),
+            Output::ConfigActivated(verifier) => self.keep_members(|files| files.activated(&verifier)),
+        }
+    }
+
+    /// Without the file a server starts with the members of before, and asks these too for a quorum: it may have to wait
+    /// for them, but does nothing wrong.
+    fn keep_members(&self, write: impl FnOnce(&DynamicFiles) -> io::Result<()>) {
+        if let Some(Err(error)) = self.dynamic_files.as_ref().map(write) {
+            tracing::error!(
+                "the ensemble's new members can't be written beside zoo.cfg: {error}; let this server's user write there, \
+                 or a restart finds the old ones"
+            );
         }
     }
 

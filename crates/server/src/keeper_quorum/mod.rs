@@ -26,6 +26,9 @@ pub(crate) use ports::Ports;
 /// After an error of the listening socket (out of descriptors), before it is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// For the word that this server leads from now on, after the word to another one that follows it.
+const HANDOVER: Duration = Duration::from_millis(500);
+
 /// One of the two ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Port {
@@ -101,8 +104,13 @@ async fn accepted(shared: Arc<Shared>, port: Port, stream: TcpStream, _permit: O
             let mut role = shared.role();
             let elected = role.wait_for(|role| *role != ServerState::Looking);
             match tokio::time::timeout(shared.patience().until_leading, elected).await {
-                Ok(Ok(role)) if *role == ServerState::Leading => {}
+                Ok(Ok(_)) => {}
                 _ => return,
+            }
+            // A leader that left the ensemble may have named this server, and told the other one first.
+            let leads = role.wait_for(|role| *role == ServerState::Leading);
+            if !matches!(tokio::time::timeout(HANDOVER, leads).await, Ok(Ok(_))) {
+                return;
             }
             let Ok(peer) = stream.peer_addr() else { return };
             serve(shared, port, stream, None, |conn| Input::Quorum(QuorumInput::Accepted { conn, peer })).await;

@@ -460,7 +460,7 @@ impl World {
                 }
             }
             Output::RoleChanged(role) => self.note(format_args!("{node} is {role:?}"), &[]),
-            Output::Serving { .. } | Output::ConfigSeen(_) => {}
+            Output::Serving { .. } | Output::ConfigSeen(_) | Output::ConfigActivated(_) => {}
         }
     }
 

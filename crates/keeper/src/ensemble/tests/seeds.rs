@@ -10,6 +10,7 @@ enum Asked {
     Create(String),
     /// Its session's own creation of before; with linearizable reads, anybody's.
     MustExist(String),
+    Reconfig,
     Other,
 }
 
@@ -21,6 +22,7 @@ struct Promises {
     asked: BTreeMap<(ConnId, i32), Asked>,
     next: u32,
     moved: u32,
+    reconfigured: u32,
 }
 
 impl Promises {
@@ -31,6 +33,7 @@ impl Promises {
                 self.of_session.entry(session).or_default().push(path);
             }
             Some(Asked::MustExist(path)) => assert_eq!(header.err, 0, "{path} is not there for session {session:#x}"),
+            Some(Asked::Reconfig) if header.err == 0 => self.reconfigured += 1,
             _ => {}
         }
     }
@@ -64,6 +67,18 @@ fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promi
         if world.connected_within(conn, 300) == Some(true) {
             all.push(conn);
         }
+    }
+    if world.reconfig_enabled
+        && world.random.chance(80_000)
+        && let Some(&conn) = all.first()
+    {
+        let node = world.random.index(world.nodes.len());
+        let (joining, leaving) = match world.random.index(3) {
+            0 => (String::new(), (node + 1).to_string()),
+            votes => (World::line(node, votes == 1), String::new()),
+        };
+        let xid = world.request(conn, OpCode::Reconfig, &World::reconfig_request(&joining, &leaving));
+        promises.asked.insert((conn, xid), Asked::Reconfig);
     }
     for &conn in &all {
         let own = match world.linearizable_reads {
@@ -112,10 +127,12 @@ fn accident(world: &mut World) {
     }
 }
 
-/// A seed; gives how often a session was taken to another server.
-fn run(seed: u64) -> u32 {
+/// A seed; gives how often a session was taken to another server, and how often the members were changed.
+fn run(seed: u64, reconfig: bool) -> (u32, u32) {
     let voters = if seed % 7 == 6 { 5 } else { 3 };
-    let mut world = World::new(seed, voters, usize::from(seed.is_multiple_of(3)));
+    let observers = if reconfig { 1 + seed as usize % 2 } else { usize::from(seed.is_multiple_of(3)) };
+    let mut world = World::new(seed, voters, observers);
+    world.reconfig_enabled = reconfig;
     world.commit_log_count = if seed.is_multiple_of(2) { 10 } else { 500 };
     world.snap_count = if seed % 4 < 2 { 30 } else { 100_000 };
     world.linearizable_reads = seed % 5 < 2;
@@ -158,21 +175,36 @@ fn run(seed: u64) -> u32 {
     let db = world.server(0).keeper().db();
     let orphans = db.tree().sessions_with_ephemerals().into_iter().filter(|id| !db.sessions().contains_key(id));
     assert_eq!(orphans.count(), 0);
-    promises.moved
+    (promises.moved, promises.reconfigured)
 }
 
-#[test]
-fn whatever_happens() {
+fn all_seeds(reconfig: bool) -> (u32, u32) {
     let seeds = match std::env::var("OTTLA_ENSEMBLE_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => seed..seed + 1,
         None => 0..std::env::var("OTTLA_ENSEMBLE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(40),
     };
-    let (many, mut moved) = (seeds.end - seeds.start > 10, 0);
+    let (mut moved, mut reconfigured) = (0, 0);
     for seed in seeds {
-        moved += std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|error| {
+        let done = std::panic::catch_unwind(|| run(seed, reconfig)).unwrap_or_else(|error| {
             eprintln!("seed {seed} failed");
             std::panic::resume_unwind(error)
         });
+        moved += done.0;
+        reconfigured += done.1;
     }
-    assert!(moved > 0 || !many, "no session was ever moved");
+    (moved, reconfigured)
+}
+
+fn one_seed_only() -> bool {
+    std::env::var("OTTLA_ENSEMBLE_SEED").is_ok()
+}
+
+#[test]
+fn whatever_happens() {
+    assert!(all_seeds(false).0 > 0 || one_seed_only(), "no session was ever moved");
+}
+
+#[test]
+fn whatever_happens_to_the_members() {
+    assert!(all_seeds(true).1 > 20 || one_seed_only(), "the members were hardly ever changed");
 }

@@ -8,7 +8,9 @@ use crate::ensemble::{
 };
 use crate::jute::{Jute, Reader};
 use crate::keeper_server::{self, ServerConfig};
-use crate::proto::{ConnectRequest, ConnectResponse, OpCode, ReplyHeader, RequestHeader};
+use crate::proto::{
+    ConnectRequest, ConnectResponse, GetDataResponse, OpCode, ReconfigRequest, ReplyHeader, RequestHeader,
+};
 use crate::storage::{KeeperStorage, SnapshotStore, StorageConfig};
 use crate::txn_log::LogOptions;
 use crate::zab::election::ElectionTiming;
@@ -77,7 +79,11 @@ pub struct World {
     pub clients: BTreeMap<ConnId, Client>,
     wires: BTreeMap<ConnId, Wire>,
     next_conn: ConnId,
-    verifier: Arc<QuorumVerifier>,
+    /// What each server is started with: the configuration of its file.
+    verifiers: Vec<Arc<QuorumVerifier>>,
+    pub reconfig_enabled: bool,
+    /// Events that clients got.
+    pub events: u32,
     /// Pairs of servers that don't reach each other.
     pub cut: BTreeSet<(usize, usize)>,
     pub snap_count: u64,
@@ -94,13 +100,37 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, voters: usize, observers: usize) -> Self {
-        let mut text = String::new();
-        for i in 0..voters + observers {
-            let role = if i < voters { "participant" } else { "observer" };
-            text += &format!("server.{}=n{}:2888:3888:{role}\n", i + 1, i + 1);
-        }
+        let all: Vec<String> = (0..voters + observers).map(|i| Self::line(i, i < voters)).collect();
+        let verifiers = vec![Self::verifier(&all); all.len()];
+        Self::with_files(seed, verifiers)
+    }
+
+    /// `voters` servers, and others that know of them and themselves.
+    pub fn growing(seed: u64, voters: usize, joiners: usize) -> Self {
+        let old: Vec<String> = (0..voters).map(|i| Self::line(i, true)).collect();
+        let file = |i: usize| {
+            let own = (i >= voters).then(|| Self::line(i, true));
+            Self::verifier(&old.iter().cloned().chain(own).collect::<Vec<_>>())
+        };
+        let mut world = Self::with_files(seed, (0..voters + joiners).map(file).collect());
+        world.reconfig_enabled = true;
+        world
+    }
+
+    /// A server, as configurations name it.
+    pub fn line(node: usize, votes: bool) -> String {
+        let role = if votes { "participant" } else { "observer" };
+        format!("server.{}=n{}:2888:3888:{role};0.0.0.0:2181", node + 1, node + 1)
+    }
+
+    fn verifier(lines: &[String]) -> Arc<QuorumVerifier> {
+        Arc::new(QuorumVerifier::parse(&lines.join("\n")).expect("an ensemble"))
+    }
+
+    fn with_files(seed: u64, verifiers: Vec<Arc<QuorumVerifier>>) -> Self {
         let mut random = Random::new(seed);
-        let nodes = (0..voters + observers)
+        let nodes = verifiers
+            .iter()
             .map(|_| Node { life: None, disk: SimDisk::new(random.next_u64()), disk_stuck: false })
             .collect();
         Self {
@@ -110,7 +140,9 @@ impl World {
             clients: BTreeMap::new(),
             wires: BTreeMap::new(),
             next_conn: 1,
-            verifier: Arc::new(QuorumVerifier::parse(&text).expect("an ensemble")),
+            verifiers,
+            reconfig_enabled: false,
+            events: 0,
             cut: BTreeSet::new(),
             snap_count: 100_000,
             commit_log_count: 500,
@@ -137,6 +169,9 @@ impl World {
             min_session_timeout_ms: 400,
             snap_count: self.snap_count,
             session_server_id: sid as u8,
+            reconfig_enabled: self.reconfig_enabled,
+            standalone_enabled: false,
+            skip_acl: self.reconfig_enabled,
             linearizable_reads: self.linearizable_reads,
             four_letter_whitelist: vec!["*".to_owned()],
             ..ServerConfig::default()
@@ -149,7 +184,7 @@ impl World {
                 sync_limit: 5,
                 commit_log_count: self.commit_log_count,
                 election: ElectionTiming { finalize_wait_ms: 50, ..ElectionTiming::default() },
-                verifier: Arc::clone(&self.verifier),
+                verifier: Arc::clone(&self.verifiers[node]),
             },
             server,
             election: InitialMessage { sid, election_addresses: vec![(format!("n{sid}"), 3_888)] },
@@ -238,6 +273,7 @@ impl World {
                     self.life(node).store = None;
                     self.aborted_snapshots += 1;
                 }
+                Output::ConfigActivated(verifier) => self.verifiers[node] = verifier,
                 Output::RoleChanged(_) | Output::Serving { .. } | Output::ConfigSeen(_) => {}
             }
         }
@@ -503,6 +539,28 @@ impl World {
         self.input(node, Input::Client(keeper_server::Input::Received { conn, bytes: &frame }));
     }
 
+    /// Asks for other members; the answer is the error, or the new configuration.
+    pub fn reconfig(&mut self, conn: ConnId, joining: &str, leaving: &str) -> Option<Result<String, i32>> {
+        let request = Self::reconfig_request(joining, leaving);
+        let (header, body) = self.ask(conn, OpCode::Reconfig, &request)?;
+        if header.err != 0 {
+            return Some(Err(header.err));
+        }
+        let response: GetDataResponse<'_> = Reader::new(&body).record().expect("an answer");
+        Some(Ok(String::from_utf8(response.data.expect("data").to_vec()).expect("text")))
+    }
+
+    pub fn reconfig_request<'a>(joining: &'a str, leaving: &'a str) -> ReconfigRequest<'a> {
+        let (joining_servers, leaving_servers) = (Some(joining), Some(leaving));
+        ReconfigRequest { joining_servers, leaving_servers, new_members: None, cur_config_id: -1 }
+    }
+
+    /// The version of the configuration that a server goes by, and who votes in it.
+    pub fn members(&mut self, node: usize) -> (i64, Vec<i64>) {
+        let active = self.server(node).zab().membership().active();
+        (active.version, active.voters().iter().copied().collect())
+    }
+
     /// The text that a four-letter word is answered with.
     pub fn word(&mut self, node: usize, word: &str) -> String {
         let conn = self.next_conn;
@@ -585,6 +643,7 @@ impl World {
                 client.last_zxid = client.last_zxid.max(header.zxid);
                 return Some((header, reader.rest().to_vec()));
             }
+            self.events += 1;
         }
         None
     }

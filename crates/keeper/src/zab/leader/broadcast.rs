@@ -1,14 +1,15 @@
 //! Broadcast, the leader's side: propose, count acknowledgements, commit in order; what learners ask for; liveness.
 
 use super::sync::proposal;
-use super::{Leader, LearnerHandler, Phase, Stage};
+use super::{Leader, LearnerHandler, Phase, Retiring, Stage};
 use crate::jute::{JuteError, Reader};
 use crate::proto::OpCode;
 use crate::zab::journal::{counter_of, epoch_of};
 use crate::zab::messages::{LearnerRequest, PacketType, QuorumPacket, Touched, session_validity};
 use crate::zab::peer::{Context, Leave};
-use crate::zab::{ConnId, Output, Txn};
+use crate::zab::{ConnId, Output, QuorumVerifier, Txn};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Does a learner acknowledge in time? Two proposals are watched: the oldest that is open, and the last one sent.
 #[doc(alias = "LearnerHandler.SyncLimitCheck")]
@@ -55,7 +56,7 @@ impl LearnerHandler {
 impl Leader {
     /// Proposes a transaction. One that is not the next is not taken: the host is behind what this machine told it.
     pub(in crate::zab) fn propose(&mut self, cx: &mut Context<'_>, txn: Txn) -> Result<(), Leave> {
-        if self.phase != Phase::Broadcast || txn.zxid != self.last_proposed + 1 {
+        if !self.is_established() || txn.zxid != self.last_proposed + 1 {
             tracing::warn!("proposal {:#x} does not follow {:#x}; dropped", txn.zxid, self.last_proposed);
             return Ok(());
         }
@@ -75,17 +76,50 @@ impl Leader {
     /// Commits what a quorum has logged, in order.
     #[doc(alias = "tryToCommit")]
     pub(super) fn try_to_commit(&mut self, cx: &mut Context<'_>) {
-        while self.phase == Phase::Broadcast
+        while self.is_established()
             && let Some(zxid) = cx.journal.first_outstanding().map(|txn| txn.zxid)
             && self.is_logged_by_quorum(cx, zxid)
-            && let Some(txn) = cx.journal.deliver_next(cx.out)
         {
-            self.send_commit(cx, &txn);
+            let before = Arc::clone(cx.membership.active());
+            let Some(txn) = cx.deliver_next() else { break };
+            if Arc::ptr_eq(&before, cx.membership.active()) {
+                self.send_commit(cx, &txn, None);
+            } else {
+                let successor = self.successor(cx, &before, zxid);
+                self.send_commit(cx, &txn, Some(successor.unwrap_or(cx.config.sid)));
+                if let Some(successor) = successor {
+                    self.retire(cx, successor);
+                }
+            }
             while self.pending_syncs.front().is_some_and(|(after, _)| *after <= txn.zxid) {
                 let Some((_, conn)) = self.pending_syncs.pop_front() else { break };
                 answer_sync(cx, conn);
             }
         }
+    }
+
+    /// Who leads the active configuration, when it is not this server as it was `before`: one of its voters that has
+    /// acknowledged `zxid`, the one with most of what came after it.
+    #[doc(alias = "getDesignatedLeader")]
+    pub(super) fn successor(&self, cx: &Context<'_>, before: &QuorumVerifier, zxid: i64) -> Option<i64> {
+        let (me, active) = (cx.config.sid, cx.membership.active());
+        let place = |verifier: &QuorumVerifier| verifier.members().get(&me).map(|spec| spec.addresses.clone());
+        if active.is_voter(me) && (place(active) == place(before) || active.voters().len() == 1) {
+            return None;
+        }
+        let may_lead = |l: &&LearnerHandler| {
+            l.stage == Stage::Synced && !l.observer && active.is_voter(l.sid) && active.weight(l.sid) > 0
+        };
+        let candidates = self.learners.values().filter(may_lead);
+        let best = candidates.max_by_key(|l| (l.acked >= zxid, l.acked, l.sid)).map(|l| l.sid);
+        Some(best.or_else(|| active.voters().iter().copied().find(|sid| *sid != me)).unwrap_or(me))
+    }
+
+    /// Decides nothing any more; false, for its caller.
+    pub(super) fn retire(&mut self, cx: &Context<'_>, successor: i64) -> bool {
+        tracing::info!("server {successor} is to lead the new ensemble; this server decides nothing any more");
+        self.retiring = Some(Retiring { successor, until_ms: cx.now_ms + cx.config.sync_ms() });
+        false
     }
 
     fn is_logged_by_quorum(&self, cx: &Context<'_>, zxid: i64) -> bool {
@@ -94,15 +128,22 @@ impl Leader {
         if self.own_acked >= zxid {
             acks.insert(cx.config.sid);
         }
-        cx.verifier.contains_quorum(&acks)
+        cx.membership.has_quorums_for(zxid, &acks)
     }
 
-    fn send_commit(&self, cx: &mut Context<'_>, txn: &Txn) {
+    /// With `leader`, the transaction is a new configuration, which that server leads.
+    fn send_commit(&self, cx: &mut Context<'_>, txn: &Txn, leader: Option<i64>) {
         for (conn, learner) in self.learners.iter().filter(|(_, learner)| learner.forwarding()) {
-            let packet = if learner.observer {
-                QuorumPacket::with(PacketType::Inform, txn.zxid, txn.data.clone())
-            } else {
-                QuorumPacket::new(PacketType::Commit, txn.zxid)
+            let packet = match (learner.observer, leader) {
+                (true, None) => QuorumPacket::with(PacketType::Inform, txn.zxid, txn.data.clone()),
+                (true, Some(leader)) => {
+                    let data = [&leader.to_be_bytes()[..], &txn.data].concat();
+                    QuorumPacket::with(PacketType::InformAndActivate, txn.zxid, data)
+                }
+                (false, None) => QuorumPacket::new(PacketType::Commit, txn.zxid),
+                (false, Some(leader)) => {
+                    QuorumPacket::with(PacketType::CommitAndActivate, txn.zxid, leader.to_be_bytes())
+                }
             };
             cx.out.push(Output::Send { conn: *conn, packet });
         }
@@ -144,7 +185,7 @@ impl Leader {
             PacketType::Ping => touch(cx, packet).map(|()| self.pong(cx, conn)),
             PacketType::Revalidate => revalidate(cx, conn, sid, packet),
             PacketType::Request => LearnerRequest::from_packet(packet).map(|request| {
-                if self.phase == Phase::Broadcast {
+                if self.is_established() {
                     cx.out.push(Output::Request { conn, sid, request });
                 }
             }),
@@ -169,7 +210,7 @@ impl Leader {
         let alive = self.learners.values().filter(|l| l.stage > Stage::Connected && cx.now_ms <= l.alive_until_ms);
         let mut sids: BTreeSet<i64> = alive.filter(|l| !l.observer).map(|l| l.sid).collect();
         sids.insert(cx.config.sid);
-        if cx.verifier.contains_quorum(&sids) {
+        if cx.membership.has_quorums(&sids) {
             return Ok(());
         }
         Err(Leave::because(format!("not sufficient followers synced, only synced with sids: {sids:?}")))

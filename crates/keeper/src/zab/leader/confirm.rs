@@ -6,7 +6,7 @@
 //! take part. All that arrives while a round is under way waits for the next one: there is never more than one.
 
 use super::broadcast::answer_sync;
-use super::{Leader, Phase, Stage};
+use super::{Leader, Stage};
 use crate::zab::messages::{PacketType, QuorumPacket};
 use crate::zab::peer::Context;
 use crate::zab::{ConnId, Output};
@@ -69,7 +69,7 @@ impl Rounds {
 impl Leader {
     /// A read has come to its turn: it is answered when a quorum has answered a PING that is sent after now.
     pub(in crate::zab) fn confirmed_read(&mut self, cx: &mut Context<'_>, conn: Option<ConnId>) {
-        if self.phase == Phase::Broadcast && conn.is_none_or(|conn| self.learners.contains_key(&conn)) {
+        if self.is_established() && conn.is_none_or(|conn| self.learners.contains_key(&conn)) {
             self.rounds.reads.push_back((self.rounds.started + 1, conn));
             self.run_rounds(cx);
         }
@@ -129,6 +129,6 @@ impl Leader {
         let answered = self.learners.values().filter(|l| l.stage == Stage::Synced && !l.observer && l.pings.confirms());
         let mut sids: BTreeSet<i64> = answered.map(|learner| learner.sid).collect();
         sids.insert(cx.config.sid);
-        cx.verifier.contains_quorum(&sids)
+        cx.membership.has_quorums(&sids)
     }
 }

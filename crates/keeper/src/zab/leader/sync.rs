@@ -7,6 +7,7 @@ use crate::zab::messages::{PacketType, QuorumPacket};
 use crate::zab::peer::Context;
 use crate::zab::{ConnId, Output, Txn};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How a learner comes to the leader's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,9 @@ impl Leader {
                 learner.sync_limit.proposed(txn.zxid, cx.now_ms);
             }
         }
-        let config = cx.verifier.to_string().into_bytes();
+        // What is to be committed with the history; later than that, the commit itself tells.
+        let config = if established { cx.membership.active() } else { cx.membership.last_seen() };
+        let config = config.to_string().into_bytes();
         send(QuorumPacket::with(PacketType::NewLeader, first_zxid(self.epoch), config));
     }
 
@@ -132,6 +135,7 @@ impl Leader {
         }
         let Some(learner) = self.learners.get_mut(&conn) else { return };
         learner.stage = Stage::Synced;
+        self.generation += 1;
         learner.alive_until_ms = cx.now_ms + cx.config.init_ms() + cx.config.sync_ms();
         learner.sync_limit.start();
         if self.phase == Phase::Broadcast {
@@ -151,16 +155,22 @@ impl Leader {
         let mut acks: BTreeSet<i64> =
             self.learners.values().filter(|l| l.stage == Stage::Synced && !l.observer).map(|l| l.sid).collect();
         acks.insert(cx.config.sid);
-        if !cx.verifier.contains_quorum(&acks) {
+        if !cx.membership.has_quorums(&acks) {
             return;
         }
         self.enter(cx, Phase::Broadcast);
-        cx.journal.deliver_to(cx.journal.last_zxid(), cx.out);
+        let before = Arc::clone(cx.membership.active());
+        cx.deliver_to(cx.journal.last_zxid());
         let zxid = first_zxid(self.epoch);
+        if let Some(verifier) = cx.membership.committed_by(zxid) {
+            cx.activate(&verifier);
+        }
         cx.journal.begin_epoch(zxid);
         (self.last_proposed, self.own_acked) = (zxid, zxid);
         self.skip_check = true;
-        cx.out.push(Output::Serving { epoch: self.epoch, zxid });
+        if self.successor(cx, &before, zxid).is_none_or(|successor| self.retire(cx, successor)) {
+            cx.out.push(Output::Serving { epoch: self.epoch, zxid });
+        }
         let synced = self.learners.iter().filter(|(_, learner)| learner.stage == Stage::Synced);
         for conn in synced.map(|(conn, _)| *conn).collect::<Vec<ConnId>>() {
             cx.out.push(Output::Send { conn, packet: QuorumPacket::new(PacketType::UpToDate, -1) });
@@ -171,7 +181,7 @@ impl Leader {
     /// Appends a transaction of this epoch to the leader's own log.
     pub(super) fn log(&self, cx: &mut Context<'_>, txn: Txn) {
         let zxid = txn.zxid;
-        cx.journal.append(txn, cx.out);
+        cx.append(txn);
         self.after_writes(cx, LeaderStep::Logged { zxid });
     }
 }
