@@ -308,7 +308,8 @@ impl Client {
         if header.err == ErrorCode::SessionExpired.code() || header.err == ErrorCode::SessionMoved.code() {
             return Ok(());
         }
-        if zxid < self.last_zxid {
+        // The number with which an epoch begins is the end of the one before.
+        if checks.resolved(zxid) < checks.resolved(self.last_zxid) {
             return Err(format!("the client has seen {:#x} before", self.last_zxid));
         }
         if checks.model.point(checks.resolved(zxid)).is_none() {
