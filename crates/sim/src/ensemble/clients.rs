@@ -19,7 +19,9 @@ impl World {
 
     /// A client's turn.
     pub(super) fn client_acts(&mut self, client: usize) -> Check {
-        let next = self.now_us + 100 + self.random.below(self.plan.think_us);
+        // Often enough for its pings.
+        let think_us = self.plan.think_us.min(self.clients[client].timeout_ms * 250);
+        let next = self.now_us + 100 + self.random.below(think_us);
         self.at(next, Event::Client { client });
         let patience_us = self.clients[client].timeout_ms * 1_000 * 2 / 3;
         let late = self.now_us.saturating_sub(self.clients[client].heard_us) > patience_us;

@@ -453,7 +453,7 @@ impl World {
                 }
             }
             Output::Quorum(QuorumOutput::SnapshotEnd { .. }) => {}
-            Output::Journal(entry) => self.hand_to_journal(node, entry),
+            Output::Journal(entry) => self.hand_hand_to_journal(node, entry),
             Output::SnapshotAborted => {
                 if let Some(life) = &mut self.nodes[node].life {
                     life.snapshot = None;
@@ -521,7 +521,7 @@ impl World {
         }
     }
 
-    fn hand_to_journal(&mut self, node: usize, entry: Entry) {
+    fn hand_hand_to_journal(&mut self, node: usize, entry: Entry) {
         self.note(format_args!("{node} wants {} written", entry.ticket), &[]);
         let at = self.now_us + self.disk_latency(node);
         let lives = self.nodes[node].lives;
