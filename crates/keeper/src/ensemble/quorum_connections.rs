@@ -6,7 +6,9 @@ use crate::jute::JuteError;
 use crate::snapshot::{SnapshotError, SnapshotReceiver, SnapshotWriter};
 use crate::zab::ConnId;
 use crate::zab::messages::{PacketType, QuorumPacket};
-use ottla_base::limits::{KEEPER_TXN_BYTES, LEARNER_PACKET_BYTES, QUORUM_CONNECTIONS, QUORUM_INTRODUCTION_BYTES};
+use ottla_base::limits::{
+    KEEPER_TXN_BYTES, LEARNER_PACKET_BYTES, QUORUM_CONNECTIONS, QUORUM_INTRODUCTION_BYTES, QUORUM_WAITING_BYTES,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -75,6 +77,8 @@ impl fmt::Display for Unreadable {
 pub(super) struct QuorumConnections {
     conns: BTreeMap<ConnId, Connection>,
     dirty: Vec<ConnId>,
+    /// Behind a snapshot too much has gathered for these.
+    overfull: Vec<ConnId>,
 }
 
 impl QuorumConnections {
@@ -159,6 +163,14 @@ impl QuorumConnections {
         }
         connection.stats.sent += 1;
         packet.write(&mut connection.unsent);
+        if connection.unsent.len() > QUORUM_WAITING_BYTES {
+            self.overfull.push(conn);
+        }
+    }
+
+    /// The connections for which too much waits behind a snapshot; they are to be closed.
+    pub fn take_overfull(&mut self) -> Vec<ConnId> {
+        std::mem::take(&mut self.overfull)
     }
 
     /// Gives out what is to be sent.

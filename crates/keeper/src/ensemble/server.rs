@@ -152,6 +152,7 @@ impl EnsembleServer {
             }
             QuorumInput::SnapshotStep { conn } => {
                 self.quorum.snapshot_step(conn, self.keeper.db(), &mut self.quorum_out);
+                self.wants.push_back(zab::Input::SnapshotPartSent { conn });
             }
             QuorumInput::Disconnected { conn } => self.disconnected(conn),
         }
@@ -173,6 +174,17 @@ impl EnsembleServer {
             self.timeline.stale = true;
             self.quorum.remove(conn);
             self.wants.push_back(zab::Input::Disconnected { conn });
+        }
+    }
+
+    /// A learner that takes its snapshot more slowly than changes come will not catch up.
+    fn close_overfull(&mut self) {
+        for conn in self.quorum.take_overfull() {
+            if self.quorum.contains(conn) {
+                tracing::warn!("closing a learner's connection: too much waits behind its snapshot");
+                self.disconnected(conn);
+                self.quorum_out.push(QuorumOutput::Close { conn });
+            }
         }
     }
 
@@ -226,6 +238,7 @@ impl EnsembleServer {
 
     /// Does all that follows, and gives out what is for the host.
     fn settle(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.close_overfull();
         self.pump(now, out);
         while let Some(conn) = self.unread.pop() {
             self.read_quorum(now, conn, out);

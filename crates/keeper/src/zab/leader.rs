@@ -247,6 +247,13 @@ impl Leader {
         }
     }
 
+    /// A learner says nothing while it takes a snapshot; that it takes it is enough.
+    pub(super) fn snapshot_part_sent(&mut self, cx: &Context<'_>, conn: ConnId) {
+        if let Some(learner) = self.learners.get_mut(&conn) {
+            learner.heard_ms = cx.now_ms;
+        }
+    }
+
     pub(super) fn packet(&mut self, cx: &mut Context<'_>, conn: ConnId, packet: &QuorumPacket) -> Result<(), Leave> {
         let Some(learner) = self.learners.get_mut(&conn) else { return Ok(()) };
         learner.heard_ms = cx.now_ms;
@@ -412,7 +419,10 @@ impl Leader {
 
     /// When [`Self::tick`] next has something to do.
     pub(super) fn next_wakeup_ms(&self) -> u64 {
-        if self.is_established() { self.next_ping_ms } else { self.next_ping_ms.min(self.deadline_ms) }
+        if self.phase != Phase::Broadcast {
+            return self.next_ping_ms.min(self.deadline_ms);
+        }
+        self.retiring.as_ref().map_or(self.next_ping_ms, |retiring| self.next_ping_ms.min(retiring.until_ms))
     }
 
     /// Timeouts of the phase and of learners, pings.

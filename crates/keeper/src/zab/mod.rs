@@ -91,6 +91,8 @@ pub enum Input {
     SnapshotPart { conn: ConnId },
     /// The snapshot after a SNAP packet is here whole.
     SnapshotReceived { conn: ConnId },
+    /// The learner has taken a part of the snapshot of [`Output::SendSnapshot`]: a sign of life.
+    SnapshotPartSent { conn: ConnId },
     /// A connection is gone, or said what can't be read.
     Disconnected { conn: ConnId },
     /// Every write up to this ticket is on disk.

@@ -450,6 +450,7 @@ fn leader_step(leader: &mut Leader, cx: &mut Context<'_>, input: Input) -> Resul
     match input {
         Input::Accepted { conn } => leader.accepted(cx, conn),
         Input::Packet { conn, packet } => return leader.packet(cx, conn, &packet),
+        Input::SnapshotPartSent { conn } => leader.snapshot_part_sent(cx, conn),
         Input::Disconnected { conn } => leader.disconnected(conn),
         Input::LogRead { conn, txns } => leader.log_read(cx, conn, txns),
         Input::Propose(txn) => return leader.propose(cx, txn),
