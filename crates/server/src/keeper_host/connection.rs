@@ -9,6 +9,7 @@ use ottla_keeper::keeper_server::{ANSWERS_AT_ONCE, Input};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Shared;
 
@@ -19,6 +20,8 @@ const FULL_BYTES: usize = 1 << 20;
 /// A client that lets so many bytes wait (watch events come without being asked for) is disconnected; it finds its
 /// session again when it reads faster.
 const MAX_WAITING_BYTES: usize = 64 << 20;
+/// How long the last words may take to leave: the client may not read any more.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// What waits to be sent to a client, and what the server wants of its connection.
 #[derive(Debug, Default)]
@@ -100,6 +103,7 @@ async fn exchange(
     let mut handed = true;
     let mut sending = Vec::new();
     let mut sent = 0;
+    let (mut was_paused, mut deadline) = (false, None);
     loop {
         let (paused, closing) = {
             let mut state = outbox.state.lock();
@@ -117,6 +121,14 @@ async fn exchange(
         if closing && !sends {
             return writer.shutdown().await;
         }
+        if closing && deadline.is_none() {
+            deadline = Some(Instant::now() + CLOSING);
+        }
+        if was_paused && !paused {
+            // Requests of before may wait for just this.
+            handed = false;
+        }
+        was_paused = paused;
         if !handed && !paused && !closing {
             shared.step(Input::Received { conn, bytes: &received });
             received.clear();
@@ -135,6 +147,14 @@ async fn exchange(
                 0 => return Ok(()),
                 _ => handed = false,
             },
+            () = until(deadline) => return Err(io::ErrorKind::TimedOut.into()),
         }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
