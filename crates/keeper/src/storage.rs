@@ -185,6 +185,12 @@ impl KeeperStorage {
         Ok(Restored { database, snapshot_zxid: snapshot_zxid.max(0), txns: summary.txns })
     }
 
+    /// Is what is acknowledged on the disk (`forceSync`)?
+    #[must_use]
+    pub fn force_sync(&self) -> bool {
+        self.config.log.force_sync
+    }
+
     /// A log for what comes after the restored state.
     #[must_use]
     pub fn log(&self) -> TxnLog {

@@ -368,7 +368,8 @@ impl Shared {
     fn hand_over(self: &Arc<Self>) {
         let mut machine = self.machine.lock();
         let idle = machine.journal.is_some() && machine.handed == self.finished.load(Ordering::Acquire);
-        if !idle || !self.pace.is_quick() || !journal::is_little(&machine.works) {
+        // Without syncs every write is quick, until the kernel has too much to write.
+        if !idle || !self.storage.force_sync() || !self.pace.is_quick() || !journal::is_little(&machine.works) {
             return machine.hand_over();
         }
         // Whatever is handed over behind the back of this waits for the lock.

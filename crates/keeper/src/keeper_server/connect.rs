@@ -15,8 +15,11 @@ impl KeeperServer {
     pub(super) fn open(&mut self, now: Now, conn: ConnId, peer: SocketAddr, outputs: &mut Vec<Output>) {
         let of_ip = self.conns_by_ip.get(&peer.ip()).copied().unwrap_or(0);
         let too_many = |limit: u32, count: u64| limit != 0 && count >= u64::from(limit);
-        if too_many(self.config.max_client_cnxns, u64::from(of_ip))
-            || too_many(self.config.max_cnxns, self.conns.len() as u64)
+        // A peer without a port is the broker around this keeper, which nobody may lock out.
+        let is_limited = peer.port() != 0;
+        if is_limited
+            && (too_many(self.config.max_client_cnxns, u64::from(of_ip))
+                || too_many(self.config.max_cnxns, self.conns.len() as u64))
         {
             tracing::warn!("too many connections from {peer}: refused (maxClientCnxns, maxCnxns)");
             self.stats.connections_rejected += 1;
