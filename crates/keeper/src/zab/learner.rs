@@ -346,13 +346,14 @@ impl Learner {
         if let Some(config) = packet.data.as_ref().filter(|config| config.len() > 1) {
             self.told = cx.membership.parse(config).filter(|_| cx.membership.is_dynamic());
         }
-        for txn in std::mem::take(&mut self.unlogged) {
-            self.log(cx, txn);
-        }
+        // Before what is still under way: that may have a later one, which must not hide this.
         if let Some(verifier) = &self.told
             && cx.membership.told(Arc::clone(verifier))
         {
             cx.out.push(Output::ConfigSeen(Arc::clone(verifier)));
+        }
+        for txn in std::mem::take(&mut self.unlogged) {
+            self.log(cx, txn);
         }
         cx.journal.enter_epoch(self.epoch, cx.out);
         self.send_after_writes(cx, QuorumPacket::new(PacketType::Ack, first_zxid(self.epoch)));
