@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::keeper_server::KeeperServer;
 use crate::proto::CONFIG_NODE;
 use crate::request_processor::EnsembleView;
-use crate::zab::{Membership, QuorumVerifier};
+use crate::zab::{Membership, QuorumVerifier, Txn};
 use ottla_base::time::Now;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,17 +18,24 @@ fn later_in_tree(db: &Database, version: i64) -> Option<QuorumVerifier> {
     QuorumVerifier::parse(text).ok().filter(|verifier| verifier.version > version && !verifier.voters().is_empty())
 }
 
-/// At a start: the host keeps what was committed. A later one in the tree was logged, and may be committed.
-pub(super) fn membership(config: &EnsembleConfig, db: &Database) -> Membership {
+/// At a start: the host keeps what was committed. Each later one of the log, or in a snapshot's tree, may be committed.
+pub(super) fn membership(config: &EnsembleConfig, db: &Database, tail: &[Txn]) -> Membership {
     let active = Arc::clone(&config.zab.verifier);
     if !config.server.reconfig_enabled {
         return Membership::fixed(active);
     }
-    let proposed = later_in_tree(db, active.version).map(Arc::new);
-    if let Some(proposed) = &proposed {
-        tracing::info!("the tree has the configuration of version {:#x}, which may be committed", proposed.version);
+    let mut membership = Membership::dynamic(active, None);
+    for txn in tail {
+        membership.propose_txn(&txn.data);
     }
-    Membership::dynamic(active, proposed)
+    if let Some(verifier) = later_in_tree(db, membership.last_seen().version) {
+        membership.propose(Arc::new(verifier));
+    }
+    if membership.is_changing() {
+        let version = membership.last_seen().version;
+        tracing::info!("the configuration of version {version:#x} was logged, and may be committed");
+    }
+    membership
 }
 
 /// Puts this server's configuration into the tree, unless it has a later one.
@@ -102,16 +109,34 @@ mod tests {
         }
     }
 
+    fn reconfig_txn(text: &str, version: i64) -> Txn {
+        let header = TxnHeader { zxid: version, txn_type: OpCode::Reconfig.code(), ..Default::default() };
+        let mut txn = header.to_bytes();
+        SetDataTxn { path: CONFIG_NODE, data: Some(text.as_bytes()), version: -1 }.write(&mut txn);
+        Txn { zxid: version, data: txn.into() }
+    }
+
+    #[test]
+    fn of_two_changes_in_the_log_either_may_be_committed() {
+        let epoch = 1 << 32;
+        let tail = [reconfig_txn(&members(5, epoch + 1), epoch + 1), reconfig_txn(&members(3, epoch + 2), epoch + 2)];
+        let mut db = Database::new(false);
+        for txn in &tail {
+            db.apply(&TxnEntry::decode(&txn.data).expect("good"), &mut ());
+        }
+        let membership = membership(&config(true), &db, &tail);
+        assert_eq!(membership.last_seen().version, epoch + 2);
+        assert!(!membership.has_quorums(&BTreeSet::from([1, 2])), "no quorum of the five");
+        assert!(membership.has_quorums(&BTreeSet::from([1, 2, 3])));
+    }
+
     #[test]
     fn what_was_logged_may_be_committed() {
         let version = (1 << 32) + 1;
         for enabled in [false, true] {
             let (mut db, now) = (Box::new(Database::new(false)), Now { mono_us: 5, wall_ms: 5 });
             let text = members(5, version);
-            let header = TxnHeader { zxid: version, txn_type: OpCode::Reconfig.code(), ..Default::default() };
-            let mut txn = header.to_bytes();
-            SetDataTxn { path: CONFIG_NODE, data: Some(text.as_bytes()), version: -1 }.write(&mut txn);
-            db.apply(&TxnEntry::decode(&txn).expect("good"), &mut ());
+            db.apply(&TxnEntry::decode(&reconfig_txn(&text, version).data).expect("good"), &mut ());
             let restored = Restored { database: db, zab: crate::zab::Restored::default() };
             let mut out = Vec::new();
             let server = EnsembleServer::new(config(enabled), restored, Random::new(1), now, &mut out);

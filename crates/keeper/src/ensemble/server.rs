@@ -60,7 +60,7 @@ impl EnsembleServer {
         let mut db = *restored.database;
         let applied = db.last_zxid();
         let extended_types = db.tree.extended_types();
-        let membership = reconfig::membership(&config, &db);
+        let membership = reconfig::membership(&config, &db, &restored.zab.tail);
         set_ensemble_node(&config, &mut db, now);
         let mut zab_out = Vec::new();
         let zab = ZabPeer::with_membership(config.zab.clone(), membership, restored.zab, now, &mut zab_out);

@@ -137,7 +137,7 @@ impl Membership {
     }
 
     /// A configuration that may be committed; true when it is new.
-    pub(super) fn propose(&mut self, verifier: Arc<QuorumVerifier>) -> bool {
+    pub(crate) fn propose(&mut self, verifier: Arc<QuorumVerifier>) -> bool {
         if !self.dynamic || verifier.version <= self.last_seen().version {
             return false;
         }
@@ -147,7 +147,7 @@ impl Membership {
     }
 
     /// What a transaction proposes, if it does and this is new.
-    pub(super) fn propose_txn(&mut self, txn: &[u8]) -> bool {
+    pub(crate) fn propose_txn(&mut self, txn: &[u8]) -> bool {
         let Some(text) = configuration_of(txn).filter(|_| self.dynamic) else { return false };
         self.parse(text).is_some_and(|verifier| self.propose(verifier))
     }
