@@ -91,6 +91,27 @@ codes! {
     }
 }
 
+impl OpCode {
+    /// Does a client change the tree with this, or end its session?
+    #[must_use]
+    pub fn is_change(self) -> bool {
+        matches!(
+            self,
+            Self::Create
+                | Self::Create2
+                | Self::CreateTtl
+                | Self::CreateContainer
+                | Self::Delete
+                | Self::DeleteContainer
+                | Self::SetData
+                | Self::SetAcl
+                | Self::Multi
+                | Self::Reconfig
+                | Self::CloseSession
+        )
+    }
+}
+
 codes! {
     /// Why a request failed (`KeeperException.Code`).
     ErrorCode {

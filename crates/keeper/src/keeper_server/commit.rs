@@ -26,7 +26,17 @@ struct Events<'a> {
     stats: &'a mut ServerStats,
 }
 
-impl Events<'_> {
+impl<'a> Events<'a> {
+    fn new(
+        watches: &'a mut Watches,
+        conns: &'a mut FixedMap<ConnId, Connection>,
+        dirty: &'a mut Vec<ConnId>,
+        stats: &'a mut ServerStats,
+        skip_acl: bool,
+    ) -> Self {
+        Self { watches, conns, dirty, skip_acl, sent: 0, sent_bytes: 0, hit: Vec::new(), stats }
+    }
+
     fn send(&mut self, event: EventType, path: &str, acl: &[u8], zxid: i64) {
         let hit = std::mem::take(&mut self.hit);
         let watchers = match event {
@@ -86,16 +96,8 @@ impl ChangeSink for Events<'_> {
 impl KeeperServer {
     /// The ensemble's configuration, which others told, goes into its node; who watches it hears of that.
     pub(crate) fn put_ensemble_node(&mut self, text: &str, version: i64, now: Now) {
-        let mut events = Events {
-            watches: &mut self.watches,
-            conns: &mut self.conns,
-            dirty: &mut self.dirty,
-            skip_acl: self.config.skip_acl,
-            sent: 0,
-            sent_bytes: 0,
-            hit: Vec::new(),
-            stats: &mut self.stats,
-        };
+        let skip_acl = self.config.skip_acl;
+        let mut events = Events::new(&mut self.watches, &mut self.conns, &mut self.dirty, &mut self.stats, skip_acl);
         // The node is always there; it is no part of the digest.
         let _ = self.db.tree.set_data(CONFIG_NODE, Some(text.as_bytes()), -1, version, now.wall_ms, &mut events);
     }
@@ -128,16 +130,8 @@ impl KeeperServer {
         if self.config.operator.audit {
             self.audit_before(&entry);
         }
-        let mut events = Events {
-            watches: &mut self.watches,
-            conns: &mut self.conns,
-            dirty: &mut self.dirty,
-            skip_acl: self.config.skip_acl,
-            sent: 0,
-            sent_bytes: 0,
-            hit: Vec::new(),
-            stats: &mut self.stats,
-        };
+        let skip_acl = self.config.skip_acl;
+        let mut events = Events::new(&mut self.watches, &mut self.conns, &mut self.dirty, &mut self.stats, skip_acl);
         let result = self.db.apply(&entry, &mut events);
         let (sent, sent_bytes) = (events.sent, events.sent_bytes);
         self.stats.watch_events += sent;

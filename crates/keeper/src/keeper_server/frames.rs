@@ -135,19 +135,7 @@ impl KeeperServer {
             return;
         }
         match op {
-            Some(
-                OpCode::Create
-                | OpCode::Create2
-                | OpCode::CreateTtl
-                | OpCode::CreateContainer
-                | OpCode::Delete
-                | OpCode::DeleteContainer
-                | OpCode::SetData
-                | OpCode::SetAcl
-                | OpCode::Multi
-                | OpCode::Reconfig
-                | OpCode::CloseSession,
-            ) => self.write(now, conn, header.xid, op.unwrap_or(OpCode::Error), body),
+            Some(op) if op.is_change() => self.write(now, conn, header.xid, op, body),
             Some(
                 OpCode::Exists
                 | OpCode::GetData
@@ -386,22 +374,7 @@ impl KeeperServer {
 /// Is this request a change, or the end of the session?
 fn is_change(frame: &[u8]) -> bool {
     let op = Reader::new(frame).record::<RequestHeader>().ok().and_then(|header| OpCode::from_i32(header.op));
-    op.is_some_and(|op| {
-        matches!(
-            op,
-            OpCode::Create
-                | OpCode::Create2
-                | OpCode::CreateTtl
-                | OpCode::CreateContainer
-                | OpCode::Delete
-                | OpCode::DeleteContainer
-                | OpCode::SetData
-                | OpCode::SetAcl
-                | OpCode::Multi
-                | OpCode::Reconfig
-                | OpCode::CloseSession
-        )
-    })
+    op.is_some_and(OpCode::is_change)
 }
 
 /// Is this a read of what changes are made to, or a `sync`? Others can't be stale.

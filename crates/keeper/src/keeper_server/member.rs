@@ -362,21 +362,7 @@ impl KeeperServer {
                 self.membership.wants.push(zab::Input::ConfirmedRead { conn: Some(conn) });
             }
             Some(OpCode::Sync) => self.membership.wants.push(zab::Input::Sync { conn: Some(conn) }),
-            Some(
-                op @ (OpCode::Create
-                | OpCode::Create2
-                | OpCode::CreateTtl
-                | OpCode::CreateContainer
-                | OpCode::Delete
-                | OpCode::DeleteContainer
-                | OpCode::SetData
-                | OpCode::SetAcl
-                | OpCode::Multi
-                | OpCode::Check
-                | OpCode::Reconfig
-                | OpCode::CreateSession
-                | OpCode::CloseSession),
-            ) => {
+            Some(op) if op.is_change() || matches!(op, OpCode::Check | OpCode::CreateSession) => {
                 let auth = auth.into_iter().map(|id| (id.scheme, id.id)).collect();
                 self.propose(now, Request { session_id, cxid, op, body: &body, auth: &auth, owner: owner_of(sid) });
             }
