@@ -33,18 +33,44 @@ def consume(bootstrap, topic, count, group="reader", partition=0):
     return seen
 
 
+def until_loaded(ask):
+    """A coordinator that has just been elected still reads its partition: the answer then is to ask again, in both servers."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return ask()
+        except confluent_kafka.KafkaException as e:
+            if not e.args[0].retriable() and e.args[0].code() not in LOADING or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+LOADING = (
+    confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    confluent_kafka.KafkaError.COORDINATOR_NOT_AVAILABLE,
+    confluent_kafka.KafkaError.NOT_COORDINATOR,
+)
+
+
 def commit(bootstrap, topic, group, offset):
     consumer = confluent_kafka.Consumer({"log_level": 0, "bootstrap.servers": bootstrap, "group.id": group})
-    consumer.commit(offsets=[confluent_kafka.TopicPartition(topic, 0, offset)], asynchronous=False)
+    offsets = [confluent_kafka.TopicPartition(topic, 0, offset)]
+    until_loaded(lambda: consumer.commit(offsets=offsets, asynchronous=False))
     consumer.close()
 
 
 def committed(bootstrap, topic, group):
     consumer = confluent_kafka.Consumer({"log_level": 0, "bootstrap.servers": bootstrap, "group.id": group})
-    answer = consumer.committed([confluent_kafka.TopicPartition(topic, 0)], timeout=20)[0]
+
+    def ask():
+        answer = consumer.committed([confluent_kafka.TopicPartition(topic, 0)], timeout=20)[0]
+        if answer.error is not None:
+            raise confluent_kafka.KafkaException(answer.error)
+        return answer.offset
+
+    offset = until_loaded(ask)
     consumer.close()
-    assert answer.error is None, answer.error
-    return answer.offset
+    return offset
 
 
 VALUES = [f"value {i} ".encode() * 20 for i in range(3000)]
