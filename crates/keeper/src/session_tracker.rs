@@ -1,5 +1,9 @@
 //! Sessions and when they end (`SessionTrackerImpl`, `ExpiryQueue`). Ends fall into buckets of one tick, so that a
 //! touch rarely changes anything.
+//!
+//! Their time stands still while nobody looks at them: a process that was stopped, a machine that was suspended or a disk
+//! that stood still has not read its clients' pings meanwhile, which is no reason to end their sessions (ZooKeeper's
+//! `ExpiryQueue` ends them). Each has left afterwards what it had left before, however long that took.
 
 use crate::ephemeral_type::CONTAINER_OWNER;
 use crate::proto::ErrorCode;
@@ -42,10 +46,13 @@ pub fn first_session_id(server_id: u8, now_ms: i64) -> i64 {
     if id == CONTAINER_OWNER { id + 1 } else { id }
 }
 
+/// Longest time between two looks, unless half a tick is less. What is missing after twice of it was missed.
+const LOOK_EVERY_MS: u64 = 500;
+
 #[derive(Debug)]
 struct Session {
     timeout_ms: u32,
-    /// Bucket in which it ends, if nobody touches it.
+    /// Bucket in which it ends, if nobody touches it; in the sessions' own time.
     expires_ms: u64,
     closing: bool,
     owner: Option<Owner>,
@@ -58,19 +65,50 @@ pub struct SessionTracker {
     buckets: BTreeMap<u64, BTreeSet<i64>>,
     tick_ms: u64,
     next_id: i64,
+    /// When somebody last looked, on the clock that never goes back.
+    looked_ms: u64,
+    /// By how much the sessions' own time is behind that clock.
+    missed_ms: u64,
+    /// Of which this was told to the operator.
+    told_missed_ms: u64,
 }
 
 impl SessionTracker {
     /// No sessions yet; `next_id` as of [`first_session_id`].
     #[must_use]
     pub fn new(tick_ms: u32, next_id: i64) -> Self {
-        Self { sessions: FixedMap::default(), buckets: BTreeMap::new(), tick_ms: u64::from(tick_ms.max(1)), next_id }
+        Self {
+            sessions: FixedMap::default(),
+            buckets: BTreeMap::new(),
+            tick_ms: u64::from(tick_ms.max(1)),
+            next_id,
+            looked_ms: 0,
+            missed_ms: 0,
+            told_missed_ms: 0,
+        }
+    }
+
+    fn look_every_ms(&self) -> u64 {
+        (self.tick_ms / 2).clamp(1, LOOK_EVERY_MS)
+    }
+
+    /// The sessions' own time. Whatever touches one or ends one looks.
+    fn look(&mut self, now_ms: u64) -> u64 {
+        let every_ms = self.look_every_ms();
+        let gap_ms = now_ms.saturating_sub(self.looked_ms);
+        if gap_ms > 2 * every_ms && !self.sessions.is_empty() {
+            self.missed_ms += gap_ms - every_ms;
+        }
+        self.looked_ms = self.looked_ms.max(now_ms);
+        now_ms.saturating_sub(self.missed_ms)
     }
 
     /// Knows these sessions and no others, all with their whole timeout before them.
     pub fn restart(&mut self, sessions: impl Iterator<Item = (i64, u32)>, now_ms: u64) {
         self.sessions.clear();
         self.buckets.clear();
+        (self.missed_ms, self.told_missed_ms) = (0, 0);
+        self.look(now_ms);
         for (id, timeout_ms) in sessions {
             self.track(id, timeout_ms, now_ms);
         }
@@ -85,6 +123,7 @@ impl SessionTracker {
 
     /// Knows a session from now on; one that is known is touched.
     pub fn track(&mut self, id: i64, timeout_ms: u32, now_ms: u64) {
+        self.look(now_ms);
         let session =
             self.sessions.entry(id).or_insert(Session { timeout_ms, expires_ms: 0, closing: false, owner: None });
         session.timeout_ms = timeout_ms;
@@ -116,8 +155,9 @@ impl SessionTracker {
     }
 
     fn touch_known(&mut self, id: i64, now_ms: u64) {
+        let time_ms = self.look(now_ms);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let expires_ms = ((now_ms + u64::from(session.timeout_ms)) / self.tick_ms + 1) * self.tick_ms;
+        let expires_ms = ((time_ms + u64::from(session.timeout_ms)) / self.tick_ms + 1) * self.tick_ms;
         if expires_ms == session.expires_ms {
             return;
         }
@@ -137,9 +177,15 @@ impl SessionTracker {
 
     /// The sessions that have ended by now; each is told once and is closing from then on.
     pub fn expire(&mut self, now_ms: u64) -> Vec<i64> {
+        let time_ms = self.look(now_ms);
+        if self.missed_ms > self.told_missed_ms {
+            let late_ms = self.missed_ms - self.told_missed_ms;
+            tracing::warn!("nothing was done for {late_ms} ms; the ends of all sessions are put off by as much");
+            self.told_missed_ms = self.missed_ms;
+        }
         let mut expired = Vec::new();
         while let Some(bucket) = self.buckets.first_entry() {
-            if *bucket.key() > now_ms {
+            if *bucket.key() > time_ms {
                 break;
             }
             for id in bucket.remove() {
@@ -155,10 +201,12 @@ impl SessionTracker {
         expired
     }
 
-    /// When [`Self::expire`] next finds something, on the clock of `now_ms`.
+    /// When [`Self::expire`] is next to be called, on the clock of `now_ms`: when it finds something, or so that the time
+    /// goes on.
     #[must_use]
     pub fn next_expiry_ms(&self) -> Option<u64> {
-        self.buckets.keys().next().copied()
+        let look_ms = self.looked_ms + self.look_every_ms();
+        self.buckets.keys().next().map(|at| (at + self.missed_ms).min(look_ms))
     }
 
     /// A close is on its way.
@@ -215,15 +263,25 @@ impl SessionTracker {
         self.sessions.is_empty()
     }
 
-    /// Ends and the sessions that end then, in order.
+    /// Ends, on the clock that never goes back, and the sessions that end then, in order.
     pub fn buckets(&self) -> impl ExactSizeIterator<Item = (u64, &BTreeSet<i64>)> {
-        self.buckets.iter().map(|(&at, ids)| (at, ids))
+        self.buckets.iter().map(|(&at, ids)| (at + self.missed_ms, ids))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Calls [`SessionTracker::expire`] as a host does that is never late.
+    fn wait(tracker: &mut SessionTracker, until_ms: u64) -> Vec<i64> {
+        let mut expired = Vec::new();
+        while let Some(at) = tracker.next_expiry_ms().filter(|at| *at < until_ms) {
+            expired.extend(tracker.expire(at));
+        }
+        expired.extend(tracker.expire(until_ms));
+        expired
+    }
 
     #[test]
     fn sessions_end_unless_touched() {
@@ -232,17 +290,66 @@ mod tests {
         assert_eq!((a, b), (5, 6));
         tracker.track(a, 4_000, 0);
         tracker.track(b, 4_000, 0);
-        assert!(tracker.expire(4_999).is_empty());
+        assert!(wait(&mut tracker, 3_000).is_empty());
         assert!(tracker.touch(b, 3_000));
+        assert!(wait(&mut tracker, 4_999).is_empty());
         assert_eq!(tracker.next_expiry_ms(), Some(5_000));
         assert_eq!(tracker.expire(5_000), [a]);
         assert!(!tracker.touch(a, 5_000), "closing");
         assert_eq!(tracker.check(a, LOCAL_OWNER), Err(ErrorCode::SessionExpired));
-        assert!(tracker.expire(7_999).is_empty());
+        assert!(wait(&mut tracker, 7_999).is_empty());
         assert_eq!(tracker.expire(8_000), [b]);
         tracker.remove(a);
         tracker.remove(b);
         assert!(tracker.is_empty() && tracker.next_expiry_ms().is_none());
+    }
+
+    #[test]
+    fn time_that_nobody_looked_at_ends_no_session() {
+        let mut tracker = SessionTracker::new(1_000, 1);
+        tracker.track(1, 4_000, 0);
+        tracker.track(2, 4_000, 0);
+        assert!(wait(&mut tracker, 3_600).is_empty());
+        // A day is lost; 5,000 - 3,600 ms were left, and 500 may have passed.
+        let back = 3_600 + 86_400_000;
+        assert!(tracker.expire(back).is_empty());
+        let ends = back + 5_000 - 3_600 - 500;
+        assert_eq!(tracker.buckets().next().map(|(at, ids)| (at, ids.len())), Some((ends, 2)), "as it is told");
+        assert!(tracker.touch(2, back + 10), "what waited in the socket is read");
+        assert!(wait(&mut tracker, ends - 1).is_empty());
+        assert_eq!(tracker.expire(ends), [1]);
+        // Which does not go on for ever: nobody is late any more.
+        assert_eq!(wait(&mut tracker, back + 5_500), [2]);
+    }
+
+    #[test]
+    fn the_first_word_after_a_pause_counts_from_now() {
+        let mut tracker = SessionTracker::new(1_000, 1);
+        tracker.track(1, 4_000, 0);
+        tracker.track(2, 4_000, 0);
+        assert!(wait(&mut tracker, 2_000).is_empty());
+        assert!(tracker.touch(1, 60_000));
+        assert!(tracker.expire(60_000).is_empty(), "nor has the other one ended");
+        // It had 3,000 ms left, of which 500 may have passed.
+        assert_eq!(wait(&mut tracker, 62_500), [2]);
+        assert!(wait(&mut tracker, 64_000).is_empty());
+        assert_eq!(wait(&mut tracker, 65_000), [1], "one tick after its timeout at the latest");
+    }
+
+    #[test]
+    fn a_server_that_is_late_all_the_time_ends_sessions_all_the_same() {
+        let mut tracker = SessionTracker::new(1_000, 1);
+        tracker.track(1, 4_000, 0);
+        let looks = (1..).take_while(|look| tracker.expire(look * 3_000).is_empty()).count();
+        assert!(looks <= 10, "{looks}");
+    }
+
+    #[test]
+    fn nobody_need_look_at_nothing() {
+        let mut tracker = SessionTracker::new(1_000, 1);
+        assert_eq!(tracker.next_expiry_ms(), None);
+        tracker.track(1, 4_000, 1_000_000);
+        assert_eq!(tracker.buckets().next().map(|(at, _)| at), Some(1_005_000), "nothing was missed");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ottla_base::hash::FixedMap;
 use ottla_client::keeper_client::{Connecting, KeeperAddress, KeeperConnector, KeeperStream, TcpConnector};
@@ -50,6 +50,10 @@ const LOCAL_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
 const ENOUGH_WORKS: usize = 32;
 /// Longest time between two ticks, whatever the server says.
 const MAX_TICK: Duration = Duration::from_millis(500);
+/// A tick that comes so much later than it was to come lets everybody speak first.
+const LATE_TICK: Duration = Duration::from_millis(100);
+/// How many times everybody may: a connection is accepted, then read, and a large frame comes in parts.
+const LATE_TURNS: usize = 4;
 
 /// The server inside of a host.
 pub(crate) enum Server {
@@ -458,11 +462,25 @@ async fn tick(shared: Arc<Shared>) {
             machine.wakes_at_ms = machine.server.next_wakeup_ms();
             machine.wakes_at_ms
         };
-        let wait = Duration::from_millis(due_ms.saturating_sub(now_ms).max(1));
+        let wait = Duration::from_millis(due_ms.saturating_sub(now_ms).max(1)).min(MAX_TICK);
+        let began = Instant::now();
         tokio::select! {
-            () = tokio::time::sleep(wait.min(MAX_TICK)) => shared.tick(),
+            () = tokio::time::sleep(wait) => {
+                if began.elapsed() > wait + LATE_TICK {
+                    hear_everybody().await;
+                }
+                shared.tick();
+            }
             () = shared.earlier.notified() => {}
         }
+    }
+}
+
+/// After a pause of the whole process, pings of clients and other servers wait in the sockets: whoever is given up because
+/// nothing was heard of it must not have spoken meanwhile.
+async fn hear_everybody() {
+    for _ in 0..LATE_TURNS {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -7,7 +7,7 @@ use ottla_keeper::jute::Jute;
 use ottla_keeper::keeper_server::{Input, ServerConfig};
 use ottla_keeper::proto::{
     AuthPacket, CreateRequest, DeleteRequest, ErrorCode, EventType, OPEN_ACL, OpCode, PathRequest, PathWatchRequest,
-    SetDataRequest, Stat, xid,
+    RequestHeader, SetDataRequest, Stat, xid,
 };
 
 fn create(path: &str) -> CreateRequest<'_> {
@@ -132,14 +132,29 @@ fn sessions_end_with_their_nodes() {
     host.ask(1, OpCode::Create, &ephemeral);
     host.ask(2, OpCode::Exists, &PathWatchRequest { path: "/e", watch: true });
     host.step(Input::Closed { conn: 1 });
-    host.now = host.now.plus_ms(5_000);
-    host.step(Input::Tick);
+    host.wait(5_000);
     assert_eq!(host.ask(2, OpCode::Exists, &PathWatchRequest { path: "/e", watch: false }).0.err, 0, "not yet");
-    host.now = host.now.plus_ms(5_000);
-    host.step(Input::Tick);
+    host.wait(5_000);
     let (event, body) = split(&host.next_frame(2).expect("the event"));
     assert_eq!((event.xid, &body[..4]), (-1, &EventType::NodeDeleted.code().to_be_bytes()[..]));
     assert_eq!(host.server.db().sessions().len(), 1);
+}
+
+#[test]
+fn a_machine_that_was_suspended_ends_no_session_whose_ping_waits() {
+    let mut host = host();
+    host.connect(1, None, 6_000);
+    host.connect(2, None, 6_000);
+    host.wait(2_000);
+    host.now = host.now.plus_ms(3_600_000);
+    host.step(Input::Tick);
+    assert_eq!(host.server.db().sessions().len(), 2, "the tick came before what the clients have said");
+    let ping = RequestHeader { xid: xid::PING, op: OpCode::Ping.code() };
+    host.send(1, &ping.to_bytes());
+    host.wait(6_000);
+    assert_eq!(host.server.db().sessions().len(), 1, "who says nothing has gone");
+    host.wait(4_000);
+    assert!(host.server.db().sessions().is_empty());
 }
 
 #[test]

@@ -84,6 +84,16 @@ impl Host {
         }
     }
 
+    /// Lets time pass, with all the ticks that the server wants.
+    pub fn wait(&mut self, ms: u64) {
+        let end_ms = self.now.mono_ms() + ms;
+        while self.now.mono_ms() < end_ms {
+            let next_ms = self.server.next_tick_ms().clamp(self.now.mono_ms() + 1, end_ms);
+            self.now = self.now.plus_ms(next_ms - self.now.mono_ms() - 1);
+            self.step(Input::Tick);
+        }
+    }
+
     /// Everything that waits is on disk now.
     pub fn persist(&mut self) {
         if let Some(zxid) = self.unpersisted.pop() {

@@ -408,3 +408,25 @@ fn linearizable_reads_see_what_others_wrote() {
         assert_eq!(answered, asked);
     }
 }
+
+#[test]
+fn sessions_outlive_a_suspension_of_all_machines() {
+    for seed in 0..6 {
+        let mut world = World::new(200 + seed, 3, 0);
+        world.start_all();
+        world.settle();
+        let clients: Vec<ConnId> = (0..3).map(|node| world.client(node)).collect();
+        for (at, &conn) in clients.iter().enumerate() {
+            assert_eq!(create(&mut world, conn, &format!("/e{at}"), 1), Some(0));
+        }
+        world.run(1_000);
+        world.suspend(60_000);
+        world.settle();
+        for (at, conn) in clients.into_iter().enumerate() {
+            let client = world.clients[&conn].clone();
+            let conn = if client.closed { world.open(client.node, Some(&client)) } else { conn };
+            assert!(!client.closed || world.connected(conn), "seed {seed}: session {at} has expired");
+            assert_eq!(exists(&mut world, conn, &format!("/e{at}")), Some(true), "seed {seed}");
+        }
+    }
+}

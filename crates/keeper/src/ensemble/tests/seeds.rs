@@ -109,7 +109,7 @@ fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promi
 fn accident(world: &mut World) {
     let (node, other) = (world.random.index(world.nodes.len()), world.random.index(world.nodes.len()));
     let alive = world.nodes[node].life.is_some();
-    match world.random.index(6) {
+    match world.random.index(7) {
         0 if alive => world.kill(node, false),
         1 if alive => world.kill(node, true),
         2 => world.nodes[node].disk_stuck = !world.nodes[node].disk_stuck,
@@ -117,6 +117,10 @@ fn accident(world: &mut World) {
         4 if alive => {
             let calls = world.random.below(12);
             world.nodes[node].disk.fail_after(Some(calls));
+        }
+        5 => {
+            let ms = world.random.below(5_000);
+            world.suspend(ms);
         }
         _ => world.cut.clear(),
     }

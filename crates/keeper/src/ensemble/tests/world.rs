@@ -440,6 +440,15 @@ impl World {
         }
     }
 
+    /// All machines are suspended: time has passed when they go on, and what was under way is still so.
+    pub fn suspend(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+        // A timer may come before everything that waits.
+        for node in 0..self.nodes.len() {
+            self.input(node, Input::Tick);
+        }
+    }
+
     pub fn run(&mut self, ms: u64) {
         for _ in 0..ms {
             self.tick();
