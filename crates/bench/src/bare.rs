@@ -54,6 +54,31 @@ pub fn send(listener: &TcpListener, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Serves two connections, a producer's and then a consumer's: writes each frame to a file, passes it on to the consumer, and
+/// answers the producer with 60 bytes. The least that any broker does for a record that somebody waits for.
+pub fn relay(listener: &TcpListener, path: &Path) -> Result<()> {
+    let (mut producer, _) = listener.accept()?;
+    let (mut consumer, _) = listener.accept()?;
+    for stream in [&producer, &consumer] {
+        stream.set_nodelay(true)?;
+    }
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(path)?;
+    let mut buffer = Vec::new();
+    while let Some(size) = next_size(&mut producer)? {
+        buffer.resize(4 + size, 0);
+        buffer[..4].copy_from_slice(&(size as u32).to_be_bytes());
+        producer.read_exact(&mut buffer[4..])?;
+        let sum = crc32c(&buffer[4..]);
+        file.write_all(&buffer[4..])?;
+        consumer.write_all(&buffer)?;
+        let mut answer = [0; ANSWER_HEADER];
+        answer[..4].copy_from_slice(&(ANSWER_HEADER as u32 - 4).to_be_bytes());
+        answer[4..8].copy_from_slice(&sum.to_be_bytes());
+        producer.write_all(&answer)?;
+    }
+    Ok(())
+}
+
 fn next_size(stream: &mut TcpStream) -> Result<Option<usize>> {
     let mut size = [0; 4];
     match stream.read_exact(&mut size) {

@@ -60,7 +60,7 @@ impl Options {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.first().map(String::as_str) {
-        Some(verb @ ("bare-receive" | "bare-send")) => throughput::serve_bare(verb, Path::new(&args[1])),
+        Some(verb @ ("bare-receive" | "bare-send" | "bare-relay")) => throughput::serve_bare(verb, Path::new(&args[1])),
         Some("keeper") => keeper::main(args[1..].to_vec()),
         Some("--help" | "-h") => {
             print!("{HELP}");
@@ -197,7 +197,7 @@ fn side_by_side(options: &Options, place: &str, directory: &Path, wanted: &dyn F
         print_row(&format!("million records of 100 B published per s, {place}"), &rates, 2, None);
     }
     if wanted("latency") {
-        latencies(options, place, &brokers)?;
+        latencies(options, place, directory, &brokers)?;
     }
     if wanted("list") && place == "tmpfs" {
         let mut times = Vec::new();
@@ -210,27 +210,29 @@ fn side_by_side(options: &Options, place: &str, directory: &Path, wanted: &dyn F
     Ok(())
 }
 
-fn latencies(options: &Options, place: &str, brokers: &[Broker]) -> Result<()> {
-    let mut found: Vec<(Kind, latency::Latency)> = Vec::new();
-    for broker in brokers {
-        let mut best: Option<latency::Latency> = None;
-        for round in 0..options.rounds {
-            let topic = format!("latency-{round}");
-            Wire::connect(&broker.address)?.create_topic(&topic, 1)?;
-            let one = latency::measure(broker, &topic, 2_000, (20.0 * options.setup.scale).max(3.0))?;
-            best = Some(best.map_or(one, |b| latency::Latency {
-                p50: b.p50.min(one.p50),
-                p99: b.p99.min(one.p99),
-                p999: b.p999.min(one.p999),
-            }));
+fn latencies(options: &Options, place: &str, directory: &Path, brokers: &[Broker]) -> Result<()> {
+    let load = latency::Load { per_second: 2_000, seconds: (20.0 * options.setup.scale).max(3.0) };
+    let mut found: Vec<Option<latency::Latency>> = vec![None; brokers.len() + 1];
+    for round in 0..options.rounds {
+        let topic = format!("latency-{round}");
+        for (i, best) in found.iter_mut().enumerate() {
+            let one = match brokers.get(i) {
+                Some(broker) => {
+                    Wire::connect(&broker.address)?.create_topic(&topic, 1)?;
+                    latency::measure(broker, &topic, load)?
+                }
+                None => latency::measure_bare(directory, load)?,
+            };
+            *best = Some(best.map_or(one, |b| b.better(one)));
         }
-        found.extend(best.map(|b| (broker.kind, b)));
     }
     type Pick = fn(&latency::Latency) -> f64;
     let percentiles: [(&str, Pick); 3] = [("p50", |l| l.p50), ("p99", |l| l.p99), ("p99.9", |l| l.p999)];
     for (name, pick) in percentiles {
-        let values: Vec<(Kind, f64)> = found.iter().map(|(kind, l)| (*kind, pick(l))).collect();
-        print_row(&format!("end-to-end latency {name} in us, 2,000/s of 1 KB, acks=all, {place}"), &values, 0, None);
+        let values: Vec<(Kind, f64)> =
+            brokers.iter().zip(&found).filter_map(|(broker, l)| Some((broker.kind, pick(l.as_ref()?)))).collect();
+        let bare = found.last().and_then(|l| l.as_ref().map(pick));
+        print_row(&format!("end-to-end latency {name} in us, 2,000/s of 1 KB, acks=all, {place}"), &values, 0, bare);
     }
     Ok(())
 }

@@ -183,13 +183,13 @@ pub fn bare_fetch(directory: &Path, bytes: u64) -> Result<Rate> {
 }
 
 /// This program again, as a bare server: a process of its own, so that its CPU seconds are its own.
-struct BareServer {
+pub struct BareServer {
     child: std::process::Child,
-    stream: TcpStream,
+    pub stream: TcpStream,
 }
 
 impl BareServer {
-    fn start(verb: &str, file: &Path) -> Result<Self> {
+    pub fn start(verb: &str, file: &Path) -> Result<Self> {
         let mut child = std::process::Command::new(std::env::current_exe()?)
             .arg(verb)
             .arg(file)
@@ -217,6 +217,7 @@ pub fn serve_bare(verb: &str, file: &Path) -> Result<()> {
     println!("{}", listener.local_addr()?);
     match verb {
         "bare-receive" => bare::receive(&listener, file),
+        "bare-relay" => bare::relay(&listener, file),
         _ => bare::send(&listener, file),
     }
 }
