@@ -58,6 +58,8 @@ pub struct ZooConfig {
     pub reconfig_enabled: bool,
     /// `ottla.linearizableReads`: see [`ServerConfig`]. ZooKeeper has nothing like it.
     pub linearizable_reads: bool,
+    /// `readonlymode.enabled`
+    pub read_only_mode: bool,
     pub sync_enabled: bool,
     pub leader_serves: bool,
     pub quorum_listen_on_all_ips: bool,
@@ -134,6 +136,7 @@ impl Default for ZooConfig {
             standalone_enabled: true,
             reconfig_enabled: false,
             linearizable_reads: false,
+            read_only_mode: false,
             sync_enabled: true,
             leader_serves: true,
             quorum_listen_on_all_ips: false,
@@ -264,6 +267,7 @@ impl ZooConfig {
             "standaloneEnabled" => self.standalone_enabled = strict_boolean(p)?,
             "reconfigEnabled" => self.reconfig_enabled = strict_boolean(p)?,
             "ottla.linearizableReads" => self.linearizable_reads = strict_boolean(p)?,
+            "readonlymode.enabled" => self.read_only_mode = strict_boolean(p)?,
             "syncEnabled" | "observer.syncEnabled" => self.sync_enabled = boolean(p)?,
             "leaderServes" => self.leader_serves = boolean(p)?,
             "quorumListenOnAllIPs" => self.quorum_listen_on_all_ips = boolean(p)?,
@@ -397,7 +401,8 @@ impl ZooConfig {
             reconfig_enabled: self.reconfig_enabled,
             standalone_enabled: self.standalone_enabled,
             linearizable_reads: self.linearizable_reads,
-            four_letter_whitelist: self.four_letter_whitelist.clone(),
+            four_letter_whitelist: self.words(),
+            read_only_mode: self.read_only_mode,
             container_check_interval_ms: self.container_check_interval_ms,
             container_max_per_minute: self.container_max_per_minute,
             container_max_never_used_ms: self.container_max_never_used_ms,
@@ -414,6 +419,15 @@ impl ZooConfig {
                 ..ServerInfo::default()
             },
         }
+    }
+
+    /// The four-letter words that are answered. Clients of the read-only mode look for a better server by `isro`.
+    fn words(&self) -> Vec<String> {
+        let mut words = self.four_letter_whitelist.clone();
+        if self.read_only_mode && !words.iter().any(|word| word == "isro") {
+            words.push("isro".to_owned());
+        }
+        words
     }
 
     /// What its files need.
@@ -512,7 +526,7 @@ mod tests {
     #[test]
     fn unknown_settings_are_one_warning_known_ones_none() {
         let text = "dataDir=/d\nclientPort=1\nfoo=1\nssl.keyStore.location=/k\nzookeeper.snapCount=50\nbar=2\n\
-                    readonlymode.enabled=true\n";
+                    observerMasterPort=5\n";
         let config = ZooConfig::parse(text).expect("good");
         assert_eq!(config.warnings, ["unknown settings are ignored: foo (line 3), bar (line 6)"]);
         assert_eq!(config.others.len(), 2);
@@ -527,6 +541,7 @@ mod tests {
             ("clientPort=70000", "line 1: clientPort=70000: must be a port number from 1 to 65535"),
             ("reconfigEnabled=maybe", "line 1: reconfigEnabled=maybe: must be true or false"),
             ("snapshotSizeFactor=third", "line 1: snapshotSizeFactor=third: must be a number such as 0.33"),
+            ("readonlymode.enabled=on", "line 1: readonlymode.enabled=on: must be true or false"),
             ("ottla.linearizableReads=1", "line 1: ottla.linearizableReads=1: must be true or false"),
             ("server.x=a:1:2", "line 1: server.x: the part after the dot must be a server's number, as in server.1"),
             ("clientPort=2181", "dataDir is not set; add a line such as dataDir=/var/lib/zookeeper"),
@@ -534,6 +549,17 @@ mod tests {
         ] {
             assert_eq!(ZooConfig::parse(text).expect_err(text).to_string(), want);
         }
+    }
+
+    #[test]
+    fn a_server_that_may_be_read_only_answers_who_looks_for_a_better_one() {
+        let words = |lines: &str| {
+            let config = ZooConfig::parse(&format!("dataDir=/d\nclientPort=1\n{lines}")).expect(lines);
+            config.server_config().four_letter_whitelist
+        };
+        assert_eq!(words("readonlymode.enabled=true"), ["srvr", "isro"]);
+        assert_eq!(words("readonlymode.enabled=false"), ["srvr"]);
+        assert_eq!(words("readonlymode.enabled=true\n4lw.commands.whitelist=isro, stat"), ["isro", "stat"]);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Confirmed(u64, Vec<u8>),
     /// Waits until the server has applied everything up to this transaction.
     Sync(i64, Vec<u8>),
+    /// The end of a session that only this server knows.
+    LocalClose,
     /// Failed without a transaction; waits for its turn only.
     Failed(ErrorCode),
 }

@@ -92,6 +92,11 @@ impl Database {
         self.snapshot_digest = Some(ZxidDigest { zxid: i64::MAX, version: DIGEST_VERSION, digest: 0 });
     }
 
+    /// May the tree be ahead of its number?
+    pub(crate) fn doubts_digests(&self) -> bool {
+        self.snapshot_digest.as_ref().is_some_and(|digest| digest.zxid == i64::MAX)
+    }
+
     /// All that the tree was ahead by has come.
     pub(crate) fn trust_digests(&mut self) {
         self.snapshot_digest = None;

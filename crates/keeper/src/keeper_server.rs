@@ -11,6 +11,7 @@ mod audit;
 mod commit;
 mod connect;
 mod frames;
+mod local_sessions;
 mod member;
 mod restore;
 mod snapshots;
@@ -31,6 +32,7 @@ use crate::txn_batch::TxnBatch;
 pub use crate::watch_manager::ConnId;
 use crate::watch_manager::Watches;
 pub use frames::ANSWERS_AT_ONCE;
+use local_sessions::LocalSessions;
 use member::Membership;
 pub(crate) use member::Place;
 use ottla_base::hash::FixedMap;
@@ -67,6 +69,8 @@ pub struct ServerConfig {
     pub standalone_enabled: bool,
     /// `ottla.linearizableReads`: in an ensemble, a read sees everything that was committed when it came.
     pub linearizable_reads: bool,
+    /// `readonlymode.enabled`: a server of an ensemble without a leader serves reads to clients that are content with them.
+    pub read_only_mode: bool,
     /// Four-letter words that are answered; `*` is all.
     pub four_letter_whitelist: Vec<String>,
     pub container_check_interval_ms: u64,
@@ -125,6 +129,7 @@ impl Default for ServerConfig {
             reconfig_enabled: false,
             standalone_enabled: true,
             linearizable_reads: false,
+            read_only_mode: false,
             four_letter_whitelist: vec!["srvr".to_owned()],
             container_check_interval_ms: 60_000,
             container_max_per_minute: 10_000,
@@ -201,6 +206,7 @@ pub struct KeeperServer {
     db: Database,
     processor: RequestProcessor,
     sessions: SessionTracker,
+    local: LocalSessions,
     watches: Watches,
     conns: FixedMap<ConnId, Connection>,
     conn_by_session: FixedMap<i64, ConnId>,
@@ -243,11 +249,13 @@ impl KeeperServer {
         let next_container_check_ms = now.mono_ms() + config.container_check_interval_ms;
         // What was replayed will be replayed again at the next start, unless a snapshot comes before.
         let txns_since_snapshot = db.replayed_txns;
+        let local = LocalSessions::new(config.tick_time_ms);
         let mut server = Self {
             config,
             db,
             processor,
             sessions,
+            local,
             watches: Watches::default(),
             conns: FixedMap::default(),
             conn_by_session: FixedMap::default(),
@@ -394,6 +402,7 @@ impl KeeperServer {
                 Request { session_id, cxid: 0, op: OpCode::CloseSession, body: &[], auth: &auth, owner: LOCAL_OWNER },
             );
         }
+        self.expire_local(now, outputs);
         let now_ms = now.mono_ms();
         let mut late: Vec<ConnId> = self
             .conns
@@ -448,11 +457,12 @@ impl KeeperServer {
     /// When the next [`Input::Tick`] has something to do, on the clock that never goes back.
     #[must_use]
     pub fn next_tick_ms(&self) -> u64 {
+        let local = self.local.tracker().next_expiry_ms().unwrap_or(u64::MAX);
         if !self.decides() {
-            return u64::MAX;
+            return local;
         }
-        let tick = self.next_container_check_ms;
-        self.sessions.next_expiry_ms().map_or(tick, |at| at.min(tick))
+        let global = self.sessions.next_expiry_ms().unwrap_or(u64::MAX);
+        self.next_container_check_ms.min(global).min(local)
     }
 
     #[must_use]
@@ -498,6 +508,7 @@ impl KeeperServer {
             num_alive_connections: self.conns.len() as u64,
             outstanding_requests: self.in_flight as u64,
             global_sessions: self.sessions.len() as u64,
+            local_sessions: self.local.tracker().len() as u64,
             last_zxid: self.seen_zxid(),
             uptime_ms: (now.mono_us.saturating_sub(self.started_us)) / 1_000,
             digest_mismatches: self.db.digest_mismatches(),

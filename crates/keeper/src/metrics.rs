@@ -84,7 +84,7 @@ impl Sources<'_> {
     /// Everything that is one number (or text) each: texts, gauges, counters.
     pub fn values(&self) -> Vec<(&'static str, Value)> {
         let (gauges, stats) = (self.gauges, self.stats);
-        let mode = self.quorum.map_or("standalone", |quorum| quorum.role.mode());
+        let mode = self.quorum.map_or("standalone", QuorumStatus::mode);
         let mut all =
             vec![("version", Value::Text(self.version.to_owned())), ("server_state", Value::Text(mode.to_owned()))];
         if let Some(quorum) = self.quorum {
@@ -111,7 +111,7 @@ impl Sources<'_> {
             ("max_file_descriptor_count", gauge(self.descriptors.1)),
             ("approximate_data_size", gauge(gauges.approximate_data_size)),
             ("open_file_descriptor_count", gauge(self.descriptors.0)),
-            ("local_sessions", Value::Gauge(0)),
+            ("local_sessions", gauge(gauges.local_sessions)),
             ("uptime", gauge(gauges.uptime_ms)),
             ("max_latency", gauge(stats.latency.max_us / 1_000)),
             ("outstanding_tls_handshake", Value::Gauge(0)),

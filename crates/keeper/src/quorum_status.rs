@@ -99,9 +99,17 @@ pub struct QuorumStatus {
     /// `sync` requests that wait for a commit.
     pub pending_syncs: u64,
     pub leader_uptime_ms: u64,
+    /// It looks for a leader, and serves reads meanwhile.
+    pub read_only: bool,
 }
 
 impl QuorumStatus {
+    /// As `srvr` tells it.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        if self.read_only { "read-only" } else { self.role.mode() }
+    }
+
     /// As `mntr` tells it: `leading - broadcast`.
     #[must_use]
     pub fn peer_state(&self) -> String {

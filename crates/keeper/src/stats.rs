@@ -248,6 +248,8 @@ pub struct Gauges {
     pub num_alive_connections: u64,
     pub outstanding_requests: u64,
     pub global_sessions: u64,
+    /// Sessions that only this server knows.
+    pub local_sessions: u64,
     pub last_zxid: i64,
     pub uptime_ms: u64,
     pub digest_mismatches: u64,

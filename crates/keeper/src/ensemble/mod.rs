@@ -17,7 +17,9 @@
 //! A change of a client goes: [`KeeperServer`](crate::keeper_server::KeeperServer) → (a learner: REQUEST to the leader) →
 //! the leader decides it → PROPOSAL → [`Output::Journal`] on every server → ACK → COMMIT → applied and answered.
 //!
-//! Not here: local sessions (`localSessionsEnabled`), the read-only mode (`readonlymode.enabled`), observer masters.
+//! Without a leader for a while, a server may serve reads (`readonlymode.enabled`), with sessions of its own.
+//!
+//! Not here: local sessions (`localSessionsEnabled`), observer masters.
 
 mod journal_writer;
 mod quorum_connections;

@@ -17,6 +17,9 @@ use ottla_base::random::Random;
 use ottla_base::time::Now;
 use std::collections::VecDeque;
 
+/// How long a server looks for a leader at least before it serves reads without one.
+const READ_ONLY_GRACE_MS: u64 = 2_000;
+
 /// A server of an ensemble; see the module.
 #[derive(Debug)]
 pub struct EnsembleServer {
@@ -32,6 +35,8 @@ pub struct EnsembleServer {
     /// As Zab last told it.
     pub(super) role: ServerState,
     extended_types: bool,
+    /// When reads are served if there is no leader by then (`readonlymode.enabled`).
+    read_only_at: Option<u64>,
     /// Where the tree is, or will be once it has come back from the log's thread.
     applied: i64,
     /// The tree comes back with this ticket; until then there is none.
@@ -73,6 +78,7 @@ impl EnsembleServer {
             unread: Vec::new(),
             role: ServerState::Looking,
             extended_types,
+            read_only_at: None,
             applied,
             awaited: None,
             late: VecDeque::new(),
@@ -243,6 +249,7 @@ impl EnsembleServer {
         while let Some(conn) = self.unread.pop() {
             self.read_quorum(now, conn, out);
         }
+        self.read_only_if_due(now);
         self.refresh_status(now);
         self.keeper.flush(&mut self.client_out);
         self.flush_clients(out);
@@ -431,7 +438,12 @@ impl EnsembleServer {
         self.keeper.stop_serving(&mut self.client_out);
         self.flush_clients(out);
         out.push(Output::RoleChanged(state));
+        self.read_only_at = None;
         match state {
+            ServerState::Looking if self.config.server.read_only_mode => {
+                let grace_ms = READ_ONLY_GRACE_MS.max(self.config.zab.tick_time_ms);
+                self.read_only_at = Some(now.mono_ms() + grace_ms);
+            }
             ServerState::Looking => {}
             ServerState::Leading => {
                 for (conn, _) in std::mem::take(&mut self.early) {
@@ -440,6 +452,15 @@ impl EnsembleServer {
                 }
             }
             ServerState::Following | ServerState::Observing => self.close_early(|_| true),
+        }
+    }
+
+    /// Serves reads, when the search for a leader takes long and the tree is here.
+    #[doc(alias = "ReadOnlyZooKeeperServer")]
+    fn read_only_if_due(&mut self, now: Now) {
+        if self.awaited.is_none() && self.read_only_at.is_some_and(|at| at <= now.mono_ms()) {
+            self.read_only_at = None;
+            self.timeline.stale |= self.keeper.start_read_only(now);
         }
     }
 
@@ -465,7 +486,8 @@ impl EnsembleServer {
     #[must_use]
     pub fn next_wakeup_ms(&self) -> u64 {
         let early = self.early.iter().map(|(_, until)| *until).min().unwrap_or(u64::MAX);
-        self.zab.next_wakeup_ms().min(self.keeper.next_tick_ms()).min(early)
+        let read_only = self.read_only_at.filter(|_| self.awaited.is_none()).unwrap_or(u64::MAX);
+        self.zab.next_wakeup_ms().min(self.keeper.next_tick_ms()).min(early).min(read_only)
     }
 
     /// What its clients are served by: for words, metrics and the admin server.

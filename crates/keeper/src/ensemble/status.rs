@@ -103,6 +103,7 @@ impl EnsembleServer {
                 .filter_map(|l| self.learner_status(l))
                 .collect(),
             pending_syncs: self.zab.leader().map_or(0, |leader| leader.pending_syncs() as u64),
+            read_only: self.keeper.is_read_only(),
             leader_uptime_ms: since_us.map_or(0, |since_us| now.mono_us.saturating_sub(since_us) / 1_000),
         }
     }

@@ -178,7 +178,7 @@ impl KeeperServer {
             // With 200, as ZooKeeper says it.
             return refusal(request.name, 200, &format!("Unknown command: {}", request.name));
         };
-        if !self.is_serving() && !command.any_time() {
+        if !self.takes_clients() && !command.any_time() {
             return refusal(request.name, 200, "This ZooKeeper instance is not currently serving requests");
         }
         if command.restricted
@@ -216,7 +216,7 @@ impl KeeperServer {
                 let text = self.config.operator.initial_config.as_deref();
                 one("initial_configuration", text.map_or(Json::Null, Json::from))
             }
-            "is_read_only" => one("read_only", false.into()),
+            "is_read_only" => one("read_only", self.is_read_only().into()),
             "last_snapshot" => self.view_last_snapshot(),
             "leader" => self.view_leader(),
             "monitor" => self.view_monitor(now),
@@ -288,6 +288,10 @@ impl KeeperServer {
     fn admit_snapshot(&mut self, now: Now, request: &AdminRequest<'_>) -> AdminAnswer {
         if !self.config.operator.admin_snapshot_enabled {
             return reply("snapshot", 503, Vec::new());
+        }
+        if self.is_read_only() {
+            // Its tree may have what will never be committed.
+            return refusal("snapshot", 503, "this server has no leader; ask one that has");
         }
         // ZooKeeper takes the setting for microseconds here, for milliseconds in `restore`.
         let interval_us = self.config.operator.admin_rate_limiter_interval_ms;
@@ -381,7 +385,7 @@ impl KeeperServer {
 
     /// Mode as `srvr` tells it.
     pub(super) fn mode(&self) -> &'static str {
-        self.operator.quorum.as_ref().map_or(self.config.info.mode, |quorum| quorum.role.mode())
+        self.operator.quorum.as_ref().map_or(self.config.info.mode, QuorumStatus::mode)
     }
 
     /// Requests that may wait before no more are taken from clients that wait (`globalOutstandingLimit`,

@@ -177,7 +177,7 @@ impl KeeperServer {
                 // This connection is not the client's any more, so no answer on it would help.
                 connection.closing = true;
             } else if waiting.op == OpCode::CreateSession {
-                answer_connect(connection, result.err == 0);
+                answer_connect(connection, result.err == 0, false);
             } else {
                 connection.reply(waiting.xid, zxid, |out| write_response(waiting.op, entry, result, out));
             }

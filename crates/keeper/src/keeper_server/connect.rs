@@ -1,6 +1,6 @@
 //! Connections come, and sessions are made or found again.
 
-use super::{KeeperServer, Output, mark_dirty};
+use super::{KeeperServer, Output, Place, mark_dirty};
 use crate::connection::{Connection, Kind, Outstanding};
 use crate::jute::{Jute, Reader};
 use crate::proto::{ConnectRequest, ConnectResponse, OpCode};
@@ -35,7 +35,11 @@ impl KeeperServer {
         let Ok(request) = Reader::new(frame).record::<ConnectRequest<'_>>() else {
             return self.close_now(conn, outputs);
         };
-        if !self.is_serving() {
+        if self.is_read_only() && request.read_only != Some(true) {
+            tracing::info!("connection {conn} closed: its client wants more than to read, and there is no leader");
+            return self.close_now(conn, outputs);
+        }
+        if !self.takes_clients() {
             tracing::debug!("connection {conn} closed: this server of an ensemble is not serving");
             return self.close_now(conn, outputs);
         }
@@ -58,7 +62,9 @@ impl KeeperServer {
         connection.input = Vec::new();
         self.stats.connect_requests += 1;
         self.stats.revalidations += u64::from(request.session_id != 0);
-        if request.session_id == 0 {
+        if request.session_id == 0 && self.is_read_only() {
+            self.create_local_session(now, conn, timeout_ms, outputs);
+        } else if request.session_id == 0 {
             self.create_session(now, conn, timeout_ms);
         } else {
             self.reopen_session(now, conn, &request, timeout_ms, outputs);
@@ -93,6 +99,16 @@ impl KeeperServer {
     ) {
         let session_id = request.session_id;
         let proved = request.passwd == Some(&password(session_id)[..]);
+        if self.is_read_only() {
+            if self.db.sessions().contains_key(&session_id) {
+                tracing::info!(
+                    "connection {conn} closed: only a leader knows whether its session {session_id:#x} lives"
+                );
+                return self.close_now(conn, outputs);
+            }
+            let known = proved && self.reattach_local(now, session_id, timeout_ms);
+            return self.reopened(conn, session_id, known, outputs);
+        }
         if proved && !self.decides() {
             return self.ask_for_session(conn, session_id, timeout_ms, outputs);
         }
@@ -115,21 +131,21 @@ impl KeeperServer {
         }
         if let Some(connection) = self.conns.get_mut(&conn) {
             connection.session_id = if known { session_id } else { 0 };
-            answer_connect(connection, known);
+            answer_connect(connection, known, self.membership.place() == Place::ReadOnly);
         }
         mark_dirty(&mut self.conns, &mut self.dirty, conn);
     }
 }
 
 /// Answers the connect frame; a session that is not valid is told as id 0 and the connection closed.
-pub(super) fn answer_connect(connection: &mut Connection, valid: bool) {
+pub(super) fn answer_connect(connection: &mut Connection, valid: bool, read_only: bool) {
     let passwd = if valid { password(connection.session_id) } else { [0; 16] };
     let response = ConnectResponse {
         protocol_version: 0,
         timeout_ms: if valid { connection.timeout_ms as i32 } else { 0 },
         session_id: if valid { connection.session_id } else { 0 },
         passwd: Some(&passwd),
-        read_only: connection.knows_read_only.then_some(false),
+        read_only: connection.knows_read_only.then_some(read_only),
     };
     connection.send_record(&response);
     connection.closing |= !valid;

@@ -128,13 +128,20 @@ impl KeeperServer {
         }
         let Some(connection) = self.conns.get(&conn) else { return };
         let (session_id, timeout_ms) = (connection.session_id, connection.timeout_ms);
-        if !self.decides() {
+        if let Some(alive) = self.touch_local(now, session_id) {
+            if !alive {
+                return;
+            }
+        } else if !self.decides() {
             self.touch_at_leader(session_id, timeout_ms);
         } else if !self.sessions.touch(session_id, now.mono_ms()) {
             // The session is about to end; its connection goes with it.
             return;
         }
         match op {
+            Some(op) if self.is_read_only() && (op.is_change() || op == OpCode::Sync) => {
+                self.refuse_change(now, conn, header.xid, op);
+            }
             Some(op) if op.is_change() => self.write(now, conn, header.xid, op, body),
             Some(
                 OpCode::Exists
@@ -212,7 +219,7 @@ impl KeeperServer {
     }
 
     fn read(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8]) {
-        if self.config.linearizable_reads && self.is_member() && tells_of_the_tree(op) {
+        if self.config.linearizable_reads && self.has_place() && self.is_member() && tells_of_the_tree(op) {
             return self.read_confirmed(now, conn, xid, op, body);
         }
         if op == OpCode::Sync && self.is_member() {
@@ -288,7 +295,7 @@ impl KeeperServer {
             }
             let applied = self.db.last_zxid();
             let ready = match connection.queue.front().map(|waiting| &waiting.kind) {
-                Some(Kind::Read(_) | Kind::Failed(_)) => true,
+                Some(Kind::Read(_) | Kind::Failed(_) | Kind::LocalClose) => true,
                 Some(Kind::Sync(zxid, _)) => *zxid <= applied,
                 Some(Kind::Confirmed(number, _)) => self.membership.is_confirmed(*number),
                 Some(Kind::Write | Kind::SyncAsked(_)) | None => false,
@@ -316,6 +323,14 @@ impl KeeperServer {
                 Kind::Failed(code) => {
                     connection.reply(waiting.xid, applied, |_| Err(code));
                     self.stats.packets_sent += 1;
+                    self.mark_dirty(conn);
+                }
+                Kind::LocalClose => {
+                    connection.reply(waiting.xid, applied, |_| Ok(()));
+                    connection.closing = true;
+                    let session_id = connection.session_id;
+                    self.stats.packets_sent += 1;
+                    self.remove_local(session_id);
                     self.mark_dirty(conn);
                 }
                 Kind::Write | Kind::SyncAsked(_) => {}

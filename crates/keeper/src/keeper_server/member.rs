@@ -22,6 +22,8 @@ pub(crate) enum Place {
     /// There is no ensemble.
     #[default]
     Alone,
+    /// There is no leader; reads are served to clients that are content with them.
+    ReadOnly,
     /// Nobody is served: there is no leader, or not all of its history.
     Idle,
     /// Decides what changes.
@@ -62,6 +64,10 @@ impl Membership {
         number <= self.reads.answered
     }
 
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
     pub(super) fn decides(&self) -> bool {
         matches!(self.place, Place::Alone | Place::Leader { .. })
     }
@@ -91,13 +97,13 @@ impl KeeperServer {
 
     /// Has it a leader, or is it one?
     pub(super) fn has_place(&self) -> bool {
-        self.membership.place != Place::Idle
+        !matches!(self.membership.place, Place::Idle | Place::ReadOnly)
     }
 
-    /// Does this server take clients?
+    /// Does this server take clients that want more than to read?
     #[must_use]
     pub fn is_serving(&self) -> bool {
-        !matches!(self.membership.place, Place::Idle | Place::Leader { serves_clients: false })
+        self.has_place() && self.membership.place != Place::Leader { serves_clients: false }
     }
 
     /// The latest zxid that means nothing new to this server: the last one applied, or the beginning of the epoch.
@@ -112,6 +118,7 @@ impl KeeperServer {
         for conn in conns {
             self.close_now(conn, outputs);
         }
+        self.local.clear();
         self.watches = Watches::default();
         self.sync_waiters.clear();
         self.batch.clear();
@@ -126,9 +133,26 @@ impl KeeperServer {
         self.membership.epoch_zxid = zxid;
         self.processor.reset(zxid);
         self.db.trust_digests();
+        self.restart_sessions(now);
+        self.next_container_check_ms = now.mono_ms() + self.config.container_check_interval_ms;
+    }
+
+    /// Serves reads from now on, from the tree as it is; false when that may be torn.
+    pub(crate) fn start_read_only(&mut self, now: Now) -> bool {
+        if self.db.doubts_digests() {
+            tracing::warn!("a leader's tree has not come here whole, so it is not served without a leader");
+            return false;
+        }
+        self.membership.place = Place::ReadOnly;
+        self.restart_sessions(now);
+        let zxid = self.db.last_zxid();
+        tracing::info!("no leader was found: serving reads as of zxid {zxid:#x} to clients that are content with them");
+        true
+    }
+
+    fn restart_sessions(&mut self, now: Now) {
         let sessions = self.db.sessions().iter().map(|(&id, &timeout_ms)| (id, u32::try_from(timeout_ms).unwrap_or(0)));
         self.sessions.restart(sessions, now.mono_ms());
-        self.next_container_check_ms = now.mono_ms() + self.config.container_check_interval_ms;
     }
 
     /// What an ensemble adds to the figures.

@@ -6,6 +6,7 @@ use crate::config::Role;
 use crate::connection::Connection;
 use crate::metrics;
 use crate::quorum_status::{QuorumStatus, Role as QuorumRole};
+use crate::session_tracker::SessionTracker;
 use crate::stats::java_double;
 use crate::watch_manager::ConnId;
 use ottla_base::limits::KEEPER_HANDSHAKE_MS;
@@ -36,7 +37,7 @@ impl KeeperServer {
         let name = String::from_utf8_lossy(&word).into_owned();
         let whitelist = &self.config.four_letter_whitelist;
         let allowed = whitelist.iter().any(|entry| entry == "*" || *entry == name);
-        let text = if allowed && !self.is_serving() && !ALWAYS.contains(&&word) {
+        let text = if allowed && !self.takes_clients() && !ALWAYS.contains(&&word) {
             NOT_SERVING.to_owned()
         } else if allowed {
             self.word_text(now, conn, &name, rest)
@@ -57,6 +58,7 @@ impl KeeperServer {
         // Writing to a string never fails.
         let _ = match word {
             "ruok" => write!(out, "imok"),
+            "isro" if self.is_read_only() => write!(out, "ro"),
             "isro" => write!(out, "{}", if self.is_serving() { "rw" } else { "null" }),
             "gtmk" => write!(out, "{}", self.operator.trace_mask),
             "stmk" => {
@@ -105,6 +107,9 @@ impl KeeperServer {
     fn write_server(&self, now: Now, asking: Option<ConnId>, out: &mut String) -> std::fmt::Result {
         let gauges = self.gauges(now);
         writeln!(out, "Zookeeper version: {}", self.config.info.version)?;
+        if self.is_read_only() {
+            writeln!(out, "READ-ONLY mode; serving only read-only clients")?;
+        }
         if let Some(asking) = asking {
             writeln!(out, "Clients:")?;
             for connection in self.connections_in_order() {
@@ -179,7 +184,10 @@ impl KeeperServer {
         let date = |mono_ms: u64| java_date(now.wall_ms + mono_ms as i64 - now.mono_ms() as i64);
         writeln!(out, "SessionTracker dump:")?;
         let learns = self.operator.quorum.as_ref().is_some_and(|quorum| quorum.role != QuorumRole::Leading);
-        let buckets = self.sessions.buckets();
+        if self.knows_local_sessions() {
+            write!(out, "Local ")?;
+            write_sessions(self.local.tracker(), date, out)?;
+        }
         if learns {
             // The leader keeps the time; a learner knows who there is.
             let sessions = self.db.sessions();
@@ -187,11 +195,10 @@ impl KeeperServer {
             sessions.iter().try_for_each(|(id, timeout_ms)| writeln!(out, "0x{id:x}\t{timeout_ms}ms"))?;
             return self.write_dump_rest(now, date, out);
         }
-        writeln!(out, "Session Sets ({})/({}):", buckets.len(), self.sessions.len())?;
-        for (at, ids) in buckets {
-            writeln!(out, "{} expire at {}:", ids.len(), date(at))?;
-            ids.iter().try_for_each(|id| writeln!(out, "\t0x{id:x}"))?;
+        if self.knows_local_sessions() {
+            write!(out, "Global ")?;
         }
+        write_sessions(&self.sessions, date, out)?;
         self.write_dump_rest(now, date, out)
     }
 
@@ -240,6 +247,17 @@ impl KeeperServer {
         out.push('\n');
         Ok(())
     }
+}
+
+/// Sessions and when they end, unless something is heard of them.
+fn write_sessions(sessions: &SessionTracker, date: impl Fn(u64) -> String, out: &mut String) -> std::fmt::Result {
+    let buckets = sessions.buckets();
+    writeln!(out, "Session Sets ({})/({}):", buckets.len(), sessions.len())?;
+    for (at, ids) in buckets {
+        writeln!(out, "{} expire at {}:", ids.len(), date(at))?;
+        ids.iter().try_for_each(|id| writeln!(out, "\t0x{id:x}"))?;
+    }
+    Ok(())
 }
 
 /// What `conf` tells of an ensemble.

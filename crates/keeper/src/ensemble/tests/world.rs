@@ -65,6 +65,8 @@ struct Wire {
 pub struct Client {
     pub node: usize,
     pub session: i64,
+    /// The server told that it is cut off.
+    pub read_only: bool,
     passwd: Vec<u8>,
     xid: i32,
     pub closed: bool,
@@ -91,6 +93,7 @@ pub struct World {
     pub snapshot_size_permille: Option<u64>,
     pub leader_serves: bool,
     pub linearizable_reads: bool,
+    pub read_only_mode: bool,
     /// Its process stands still, and its clock with it.
     pub frozen: Option<usize>,
     pub aborted_snapshots: u32,
@@ -149,6 +152,7 @@ impl World {
             snapshot_size_permille: Some(330),
             leader_serves: true,
             linearizable_reads: false,
+            read_only_mode: false,
             frozen: None,
             aborted_snapshots: 0,
             sent_snapshots: 0,
@@ -173,6 +177,7 @@ impl World {
             standalone_enabled: false,
             skip_acl: self.reconfig_enabled,
             linearizable_reads: self.linearizable_reads,
+            read_only_mode: self.read_only_mode,
             four_letter_whitelist: vec!["*".to_owned()],
             ..ServerConfig::default()
         };
@@ -520,6 +525,11 @@ impl World {
 
     /// A client connects, with a session or for one; it may take a while until `client.session` is there.
     pub fn open(&mut self, node: usize, session: Option<&Client>) -> ConnId {
+        self.open_as(node, session, Some(false))
+    }
+
+    /// As [`Self::open`], by a client that is content with reads, or does not know of that.
+    pub fn open_as(&mut self, node: usize, session: Option<&Client>, read_only: Option<bool>) -> ConnId {
         let conn = self.next_conn;
         self.next_conn += 1;
         let (id, passwd) = session.map_or((0, vec![0; 16]), |client| (client.session, client.passwd.clone()));
@@ -527,7 +537,7 @@ impl World {
             timeout_ms: 2_000,
             session_id: id,
             passwd: Some(&passwd),
-            read_only: Some(false),
+            read_only,
             last_zxid_seen: session.map_or(0, |client| client.last_zxid),
             ..ConnectRequest::default()
         };
@@ -592,9 +602,10 @@ impl World {
         for _ in 0..ms {
             if let Some(frame) = self.frame(conn) {
                 let response: ConnectResponse<'_> = Reader::new(&frame).record().expect("an answer");
+                let read_only = response.read_only == Some(true);
                 let (session, passwd) = (response.session_id, response.passwd.unwrap_or(&[]).to_vec());
                 let client = self.clients.get_mut(&conn).expect("there");
-                (client.session, client.passwd) = (session, passwd);
+                (client.session, client.passwd, client.read_only) = (session, passwd, read_only);
                 return Some(session != 0);
             }
             if self.clients[&conn].closed {

@@ -53,7 +53,13 @@ impl KeeperServer {
     }
 
     pub(super) fn view_dump(&self) -> Entries {
-        let expiry = self.sessions.buckets().map(|(at, ids)| (at.to_string(), ids.iter().copied().collect()));
+        // Those of which this server keeps the time.
+        let global = self.decides().then(|| self.sessions.buckets()).into_iter().flatten();
+        let mut expiry: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
+        for (at, ids) in global.chain(self.local.tracker().buckets()) {
+            expiry.entry(at).or_default().extend(ids);
+        }
+        let expiry = expiry.into_iter().map(|(at, ids)| (at.to_string(), ids.into_iter().collect()));
         let tree = &self.db.tree;
         let ephemerals = tree.sessions_with_ephemerals().into_iter();
         let ephemerals = ephemerals.map(|id| (id.to_string(), tree.ephemerals(id).collect()));
@@ -101,7 +107,8 @@ impl KeeperServer {
     }
 
     pub(super) fn view_leader(&self) -> Entries {
-        let Some(quorum) = &self.operator.quorum else { return told_error("server is not initialized".to_owned()) };
+        let quorum = self.operator.quorum.as_ref().filter(|quorum| !quorum.read_only);
+        let Some(quorum) = quorum else { return told_error("server is not initialized".to_owned()) };
         let leader =
             quorum.leader_id.and_then(|id| quorum.servers.get(&id)).and_then(|server| server.addresses.first());
         entries([
@@ -174,7 +181,7 @@ impl KeeperServer {
         ]);
         let mut all = entries([
             ("version", info.version.as_str().into()),
-            ("read_only", false.into()),
+            ("read_only", self.is_read_only().into()),
             ("server_stats", server),
             ("client_response", sizes(&stats.client_response)),
         ]);

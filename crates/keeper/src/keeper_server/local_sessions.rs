@@ -1,0 +1,121 @@
+//! Sessions that only this server knows (`LocalSessionTracker`): no transaction makes or ends them, and no other server
+//! takes them up. A server that is cut off has no others (`ReadOnlyZooKeeperServer`).
+
+use super::member::Place;
+use super::{KeeperServer, Output};
+use crate::connection::{Kind, Outstanding, op_letters};
+use crate::proto::{ErrorCode, OpCode};
+use crate::session_tracker::SessionTracker;
+use crate::watch_manager::ConnId;
+use ottla_base::time::Now;
+
+/// No id is made here.
+const NO_ID: i64 = 0;
+
+/// The sessions that only this server knows.
+#[derive(Debug)]
+pub(super) struct LocalSessions {
+    tracker: SessionTracker,
+    tick_ms: u32,
+}
+
+impl LocalSessions {
+    pub fn new(tick_ms: u32) -> Self {
+        Self { tracker: SessionTracker::new(tick_ms, NO_ID), tick_ms }
+    }
+
+    pub fn tracker(&self) -> &SessionTracker {
+        &self.tracker
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.tick_ms);
+    }
+
+    pub fn contains(&self, session_id: i64) -> bool {
+        self.tracker.timeout_ms(session_id).is_some()
+    }
+}
+
+impl KeeperServer {
+    /// Does it serve reads without a leader, to clients that are content with that?
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.membership.place() == Place::ReadOnly
+    }
+
+    /// May there be sessions that only this server knows?
+    pub(super) fn knows_local_sessions(&self) -> bool {
+        self.is_read_only()
+    }
+
+    /// Are there clients, of whatever kind?
+    pub(super) fn takes_clients(&self) -> bool {
+        self.is_serving() || self.is_read_only()
+    }
+
+    /// A session without a transaction.
+    pub(super) fn create_local_session(&mut self, now: Now, conn: ConnId, timeout_ms: u32, outputs: &mut Vec<Output>) {
+        let session_id = self.sessions.next_id();
+        self.local.tracker.track(session_id, timeout_ms, now.mono_ms());
+        self.reopened(conn, session_id, true, outputs);
+        self.stats.packets_sent += 1;
+        let zxid = self.db.last_zxid();
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.answered(op_letters(OpCode::CreateSession), 0, zxid, now.mono_us, now.mono_us);
+        }
+    }
+
+    /// A client came back to its session here.
+    pub(super) fn reattach_local(&mut self, now: Now, session_id: i64, timeout_ms: u32) -> bool {
+        self.local.tracker.reattach(session_id, timeout_ms, now.mono_ms())
+    }
+
+    /// The session's client has been heard of; `None` when it is not one of these, `Some(false)` when it has ended.
+    pub(super) fn touch_local(&mut self, now: Now, session_id: i64) -> Option<bool> {
+        self.local.contains(session_id).then(|| self.local.tracker.touch(session_id, now.mono_ms()))
+    }
+
+    /// The client ends its session: answered in its turn.
+    pub(super) fn close_local(&mut self, now: Now, conn: ConnId, xid: i32) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let (op, kind) = (OpCode::CloseSession, Kind::LocalClose);
+        connection.queue.push_back(Outstanding { xid, op, received_us: now.mono_us, kind });
+        self.in_flight += 1;
+        self.answer_ready(now, conn);
+    }
+
+    /// A server that is cut off is asked for more than to read.
+    #[doc(alias = "ReadOnlyRequestProcessor")]
+    pub(super) fn refuse_change(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode) {
+        if op == OpCode::CloseSession {
+            return self.close_local(now, conn, xid);
+        }
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let kind = Kind::Failed(ErrorCode::NotReadOnly);
+        connection.queue.push_back(Outstanding { xid, op, received_us: now.mono_us, kind });
+        self.in_flight += 1;
+        self.answer_ready(now, conn);
+    }
+
+    /// The session is gone.
+    pub(super) fn remove_local(&mut self, session_id: i64) {
+        self.local.tracker.remove(session_id);
+    }
+
+    /// Ends those whose time is over; their connections go with them.
+    pub(super) fn expire_local(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        if self.local.tracker.is_empty() {
+            return;
+        }
+        for session_id in self.local.tracker.expire(now.mono_ms()) {
+            tracing::info!("the local session {session_id:#x} has expired");
+            self.stats.sessions_expired += 1;
+            self.remove_local(session_id);
+            if let Some(&conn) = self.conn_by_session.get(&session_id) {
+                self.close_now(conn, outputs);
+            }
+        }
+    }
+}
