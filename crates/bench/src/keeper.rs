@@ -84,7 +84,12 @@ pub fn main(args: Vec<String>) -> Result<()> {
 fn options(args: Vec<String>) -> Result<Options> {
     let target = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
     let mut options = Options {
-        setup: Setup { ottla: target.join("ottla"), peers: "tests/peers/peers".into(), scale: 1.0 },
+        setup: Setup {
+            ottla: target.join("ottla"),
+            peers: "tests/peers/peers".into(),
+            scale: 1.0,
+            settings: Vec::new(),
+        },
         rounds: 3,
         sides: vec![Side::ZooKeeper, Side::Ottla],
         servers: vec![1, 3],

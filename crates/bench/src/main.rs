@@ -37,6 +37,7 @@ Figures: produce fetch publish latency memory start list (all by default)
   --rounds N       rounds of each figure, the best counts (default 3)
   --scale X        share of the full amount of data (default 1.0)
   --only ottla     measure Ottla and the bare loops alone
+  --set NAME=VALUE a setting for Ottla (any number of them)
 
 Prints a table in Markdown: the figure, Ottla, Kafka, their ratio and, where there is one, the bare loop.
 ";
@@ -77,7 +78,12 @@ fn main() {
 fn options(args: Vec<String>) -> Result<Options> {
     let target = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
     let mut options = Options {
-        setup: Setup { ottla: target.join("ottla"), peers: "tests/peers/peers".into(), scale: 1.0 },
+        setup: Setup {
+            ottla: target.join("ottla"),
+            peers: "tests/peers/peers".into(),
+            scale: 1.0,
+            settings: Vec::new(),
+        },
         disk: "bench-data".into(),
         tmpfs: "/dev/shm/ottla-bench".into(),
         rounds: 3,
@@ -94,6 +100,7 @@ fn options(args: Vec<String>) -> Result<Options> {
             "--tmpfs" => options.tmpfs = value()?.into(),
             "--rounds" => options.rounds = value()?.parse()?,
             "--scale" => options.setup.scale = value()?.parse()?,
+            "--set" => options.setup.settings.push(value()?),
             "--only" if value()? == "ottla" => options.kinds = vec![Kind::Ottla],
             "produce" | "fetch" | "publish" | "latency" | "memory" | "start" | "list" => options.figures.push(arg),
             _ => return Err(format!("{arg} is not an option or a figure; see --help").into()),

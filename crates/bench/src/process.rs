@@ -31,6 +31,8 @@ pub struct Setup {
     pub peers: PathBuf,
     /// 1 for the full measurement; less for a quick look.
     pub scale: f64,
+    /// Lines for Ottla's settings file.
+    pub settings: Vec<String>,
 }
 
 /// A running broker; ended when dropped.
@@ -53,9 +55,10 @@ impl Broker {
                 let properties = directory.join("server.properties");
                 let text = format!(
                     "listeners=PLAINTEXT://{address}\nlog.dirs={0}/data\nkeeper.dataDir={0}/keeper\nkeeper.clientPort={1}\n\
-                     keeper.clientPortAddress=127.0.0.1\nottla.metrics.listener=\ngroup.initial.rebalance.delay.ms=0\n",
+                     keeper.clientPortAddress=127.0.0.1\nottla.metrics.listener=\ngroup.initial.rebalance.delay.ms=0\n{2}\n",
                     directory.display(),
-                    port + 2
+                    port + 2,
+                    setup.settings.join("\n")
                 );
                 fs::write(&properties, text)?;
                 let mut command = Command::new(&setup.ottla);
