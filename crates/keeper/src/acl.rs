@@ -4,6 +4,7 @@
 use crate::auth;
 use crate::jute::{Jute, JuteError, Reader};
 use crate::proto::{Acl, OPEN_ACL};
+use foldhash::fast::FixedState;
 use ottla_base::hash::FixedMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,18 +139,23 @@ pub struct AclCache {
 
 impl Default for AclCache {
     fn default() -> Self {
+        Self::with_hasher(FixedState::default())
+    }
+}
+
+impl AclCache {
+    /// Clients choose the lists; with a seed that they don't know they can't choose where those are kept.
+    pub(crate) fn with_hasher(state: FixedState) -> Self {
         let nobody = Acl { perms: 0, ..OPEN_ACL };
         Self {
             by_id: BTreeMap::new(),
-            by_list: FixedMap::default(),
+            by_list: FixedMap::with_hasher(state),
             last_id: 0,
             open: encode(&[OPEN_ACL]).into(),
             none: encode(&[nobody]).into(),
         }
     }
-}
 
-impl AclCache {
     /// Number of distinct lists.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -446,6 +446,7 @@ impl ZooConfig {
             },
             snapshot_size_permille: self.snapshot_size_permille,
             extended_types: self.extended_types,
+            name_seed: 0,
             trust_empty: self.trust_empty,
         }
     }

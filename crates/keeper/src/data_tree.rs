@@ -6,6 +6,7 @@
 //! Only [`crate::database::Database::apply`] and what it calls change the tree in service, transaction by transaction.
 
 mod blocks;
+mod children;
 mod node;
 mod quotas;
 #[cfg(test)]
@@ -18,12 +19,12 @@ use crate::path;
 use crate::proto::{ErrorCode, READ_ACL, Stat};
 use crate::quota;
 use blocks::Blocks;
+use children::NameHash;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use node::{Extra, Node, PLAIN};
 use ottla_base::hash::{FixedMap, FixedSet};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// Place of a node in the slab.
@@ -32,6 +33,23 @@ const ROOT: NodeId = 0;
 static NO_CHILDREN: HashTable<NodeId> = HashTable::new();
 /// A parent's table is made smaller only when it has room for more than this.
 const SMALL_TABLE: usize = 64;
+
+/// What a tree is made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeOptions {
+    /// The setting `extendedTypesEnabled`: TTL nodes exist.
+    pub extended_types: bool,
+    /// Decides where names are in their tables. Clients choose the names: who knew the seed could have them all in one place,
+    /// where each costs as much as there are. No answer depends on it.
+    pub name_seed: u64,
+}
+
+impl From<bool> for TreeOptions {
+    /// A tree that no stranger's names come to.
+    fn from(extended_types: bool) -> Self {
+        Self { extended_types, name_seed: 0 }
+    }
+}
 
 /// A node, for reading.
 #[derive(Clone, Copy)]
@@ -60,8 +78,9 @@ impl<'a> NodeRef<'a> {
         self.node.czxid
     }
 
-    pub(crate) fn child_ids(&self) -> impl Iterator<Item = NodeId> + use<'a> {
-        self.tree.children(self.id).iter().copied()
+    /// The children's places, in their order.
+    pub(crate) fn child_ids(&self) -> Vec<NodeId> {
+        children::in_order(self.tree.children(self.id), self.tree.nodes.len())
     }
 
     /// `None` is null, which is not the same as empty.
@@ -84,7 +103,7 @@ impl<'a> NodeRef<'a> {
             cversion: s.cversion.wrapping_mul(2).wrapping_sub(children),
             aversion: s.aversion,
             // Clients see only sessions here (`DataNode.getClientEphemeralOwner`).
-            ephemeral_owner: match EphemeralType::of(s.ephemeral_owner, self.tree.extended_types) {
+            ephemeral_owner: match EphemeralType::of(s.ephemeral_owner, self.tree.options.extended_types) {
                 EphemeralType::Normal => s.ephemeral_owner,
                 _ => 0,
             },
@@ -115,10 +134,10 @@ impl<'a> NodeRef<'a> {
         self.tree.children(self.id).len()
     }
 
-    /// Names of the children, in no order that means anything.
+    /// Names of the children, mostly in the order of their creation.
     pub fn children(&self) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
         let tree = self.tree;
-        tree.children(self.id).iter().map(move |&id| tree.name(id))
+        self.child_ids().into_iter().map(move |id| tree.name(id))
     }
 
     /// Of its content; `path` is its own.
@@ -150,7 +169,7 @@ pub struct DataTree {
     extras: Vec<Extra>,
     free_extras: Vec<u32>,
     blocks: Blocks,
-    hasher: FixedState,
+    hasher: NameHash,
     acls: AclCache,
     /// By session; their whole paths too, as they all are asked for together.
     ephemerals: FixedMap<i64, BTreeMap<NodeId, Box<str>>>,
@@ -160,8 +179,7 @@ pub struct DataTree {
     quota_paths: FixedSet<Box<str>>,
     digest: i64,
     data_size: i64,
-    /// The setting `extendedTypesEnabled`: TTL nodes exist.
-    extended_types: bool,
+    options: TreeOptions,
     /// The parent of the node that was restored last.
     restored: Option<(Box<str>, NodeId)>,
 }
@@ -175,8 +193,8 @@ impl Default for DataTree {
 impl DataTree {
     /// The tree of a new server: `/`, `/zookeeper`, `/zookeeper/quota` and `/zookeeper/config`.
     #[must_use]
-    pub fn new(extended_types: bool) -> Self {
-        let mut tree = Self::empty(extended_types);
+    pub fn new(options: impl Into<TreeOptions>) -> Self {
+        let mut tree = Self::empty(options.into());
         let none = StatPersisted::default();
         let paths =
             [("/", ""), ("/zookeeper", "zookeeper"), (quota::QUOTA_ROOT, "quota"), ("/zookeeper/config", "config")];
@@ -192,23 +210,24 @@ impl DataTree {
 
     /// No node at all: what a snapshot is read into.
     #[must_use]
-    pub(crate) fn empty(extended_types: bool) -> Self {
+    pub(crate) fn empty(options: TreeOptions) -> Self {
+        let state = || FixedState::with_seed(options.name_seed);
         Self {
             nodes: Vec::new(),
             free: Vec::new(),
             extras: Vec::new(),
             free_extras: Vec::new(),
             blocks: Blocks::default(),
-            hasher: FixedState::with_seed(0x6f74_746c_6100),
-            acls: AclCache::default(),
+            hasher: NameHash::new(options.name_seed),
+            acls: AclCache::with_hasher(state()),
             ephemerals: FixedMap::default(),
             ephemeral_count: 0,
             containers: BTreeSet::new(),
             ttls: BTreeSet::new(),
-            quota_paths: FixedSet::default(),
+            quota_paths: FixedSet::with_hasher(state()),
             digest: 0,
             data_size: 0,
-            extended_types,
+            options,
             restored: None,
         }
     }
@@ -235,7 +254,7 @@ impl DataTree {
     }
 
     fn hash(&self, name: &[u8]) -> u64 {
-        self.hasher.hash_one(name)
+        self.hasher.of(name)
     }
 
     fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
@@ -317,7 +336,13 @@ impl DataTree {
 
     #[must_use]
     pub fn extended_types(&self) -> bool {
-        self.extended_types
+        self.options.extended_types
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn options(&self) -> TreeOptions {
+        self.options
     }
 
     /// Paths of the ephemeral nodes of a session.
@@ -443,7 +468,7 @@ impl DataTree {
     }
 
     fn remember_owner(&mut self, id: NodeId, path: &str, owner: i64) {
-        match EphemeralType::of(owner, self.extended_types) {
+        match EphemeralType::of(owner, self.options.extended_types) {
             EphemeralType::Void => {}
             EphemeralType::Container => drop(self.containers.insert(id)),
             EphemeralType::Ttl(_) => drop(self.ttls.insert(id)),
@@ -455,7 +480,7 @@ impl DataTree {
     }
 
     fn forget_owner(&mut self, id: NodeId, owner: i64) {
-        match EphemeralType::of(owner, self.extended_types) {
+        match EphemeralType::of(owner, self.options.extended_types) {
             EphemeralType::Void => {}
             EphemeralType::Container => drop(self.containers.remove(&id)),
             EphemeralType::Ttl(_) => drop(self.ttls.remove(&id)),
@@ -549,7 +574,9 @@ impl DataTree {
         let Some(children) = self.extras.get_mut(at).and_then(|extra| extra.children.take()) else { return };
         let mut open: Vec<(NodeId, String)> = Vec::new();
         let note = |tree: &Self, open: &mut Vec<_>, children: &HashTable<NodeId>, path: &str| {
-            open.extend(children.iter().map(|&id| (id, format!("{path}/{}", tree.name(id)))));
+            // Their places are given to others in the order in which they become free.
+            let ids = children::in_order(children, tree.nodes.len());
+            open.extend(ids.into_iter().map(|id| (id, format!("{path}/{}", tree.name(id)))));
         };
         note(self, &mut open, &children, path);
         while let Some((id, path)) = open.pop() {
@@ -727,6 +754,6 @@ impl DataTree {
 }
 
 /// The hash of a node's name, by which its parent has it.
-fn hash_of(nodes: &[Option<Node>], blocks: &Blocks, hasher: &FixedState, id: NodeId) -> u64 {
-    hasher.hash_one(nodes[id as usize].as_ref().map_or(&[][..], |node| node.name(blocks)))
+fn hash_of(nodes: &[Option<Node>], blocks: &Blocks, hasher: &NameHash, id: NodeId) -> u64 {
+    hasher.of(nodes[id as usize].as_ref().map_or(&[][..], |node| node.name(blocks)))
 }

@@ -1,7 +1,7 @@
 //! What transactions lead to: the tree, the sessions, and how far they have come (`ZKDatabase`). [`Database::apply`] is
 //! the only way to change them, in recovery as in service.
 
-use crate::data_tree::{ChangeSink, DataTree};
+use crate::data_tree::{ChangeSink, DataTree, TreeOptions};
 use crate::digest::DIGEST_VERSION;
 use crate::ephemeral_type::{CONTAINER_OWNER, ttl_owner};
 use crate::path;
@@ -52,8 +52,8 @@ pub struct Database {
 impl Database {
     /// The state of a new server.
     #[must_use]
-    pub fn new(extended_types: bool) -> Self {
-        Self::with_tree(DataTree::new(extended_types))
+    pub fn new(options: impl Into<TreeOptions>) -> Self {
+        Self::with_tree(DataTree::new(options))
     }
 
     pub(crate) fn with_tree(tree: DataTree) -> Self {

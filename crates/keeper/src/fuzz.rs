@@ -104,7 +104,7 @@ pub fn fuzz_snapshot(data: &[u8]) {
 
 /// A snapshot as a leader sends it, in portions; what comes behind it is given back.
 pub fn fuzz_snapshot_stream(data: &[u8]) {
-    let mut receiver = snapshot::SnapshotReceiver::new(1, true);
+    let mut receiver = snapshot::SnapshotReceiver::new(1, true.into());
     for portion in data.chunks(61) {
         match receiver.push(portion) {
             Ok(None) => {}

@@ -239,7 +239,7 @@ pub struct KeeperServer {
 impl KeeperServer {
     /// A server alone on `db`, whose sessions all get their whole timeout again. `random` spreads the snapshots.
     #[must_use]
-    pub fn new(config: ServerConfig, db: Database, random: Random, now: Now) -> Self {
+    pub fn new(config: ServerConfig, db: Database, mut random: Random, now: Now) -> Self {
         let first_id = first_session_id(config.session_server_id, now.wall_ms);
         let mut sessions = SessionTracker::new(config.tick_time_ms, first_id);
         for (&id, &timeout_ms) in db.sessions() {
@@ -256,7 +256,7 @@ impl KeeperServer {
             processor,
             sessions,
             local,
-            watches: Watches::default(),
+            watches: Watches::seeded(random.next_u64()),
             conns: FixedMap::default(),
             conn_by_session: FixedMap::default(),
             conns_by_ip: BTreeMap::new(),

@@ -10,7 +10,7 @@ pub use stream::SnapshotReceiver;
 
 use crate::acl::{AclId, AclList};
 use crate::compression;
-use crate::data_tree::{DataTree, NodeId, NodeRef};
+use crate::data_tree::{DataTree, NodeId, NodeRef, TreeOptions};
 use crate::database::{Database, ZxidDigest};
 use crate::digest::{DIGEST_VERSION, StatPersisted};
 use crate::jute::Jute;
@@ -29,9 +29,6 @@ const VERSION: i32 = 2;
 const DB_ID: i64 = -1;
 /// Bytes of the part of a stat that is on disk.
 const STAT_LEN: usize = 60;
-/// Up to so many children are written in the order of the slab, which is that of the memory: a parent has them in none. To
-/// sort more would take longer than the server may be kept from its clients.
-const SORTED_CHILDREN: usize = 1 << 16;
 
 /// Writes a snapshot in parts, while the database goes on changing between them. The tree has to stay the same one:
 /// nodes come, change and go, but nothing else takes its place.
@@ -185,11 +182,7 @@ impl SnapshotWriter {
         node.acl_id().to_long().write(out);
         node.stat_persisted().write(out);
         if node.num_children() > 0 {
-            let mut children: Vec<NodeId> = node.child_ids().collect();
-            if children.len() <= SORTED_CHILDREN {
-                children.sort_unstable();
-            }
-            self.open.push(Level { children, at: 0, path_len: self.path.len() });
+            self.open.push(Level { children: node.child_ids(), at: 0, path_len: self.path.len() });
         }
     }
 }
@@ -445,7 +438,7 @@ pub struct SnapshotInfo {
 pub fn read(
     source: impl ByteSource,
     zxid: i64,
-    extended_types: bool,
+    options: impl Into<TreeOptions>,
 ) -> Result<(Database, SnapshotInfo), SnapshotError> {
     let mut reader = SnapshotReader::new(source);
     let (magic, version, _db_id) = (reader.int()?, reader.int()?, reader.long()?);
@@ -455,7 +448,7 @@ pub fn read(
     if version != VERSION {
         return invalid(format!("snapshot version {version}, this server reads {VERSION}"));
     }
-    let mut db = Database::with_tree(DataTree::empty(extended_types));
+    let mut db = Database::with_tree(DataTree::empty(options.into()));
     for _ in 0..reader.count()? {
         let id = reader.long()?;
         let timeout_ms = reader.int()?;
@@ -515,11 +508,11 @@ pub fn read_file(
     disk: &dyn Disk,
     path: &Path,
     zxid: i64,
-    extended_types: bool,
+    options: impl Into<TreeOptions>,
 ) -> Result<(Database, SnapshotInfo), SnapshotError> {
     match path.extension().and_then(|ext| ext.to_str()) {
-        Some("gz") | Some("snappy") => read(&compression::read(path, &disk.read(path)?)?[..], zxid, extended_types),
-        _ => read(FileSource::new(disk.open(path, OpenMode::Read)?)?, zxid, extended_types),
+        Some("gz") | Some("snappy") => read(&compression::read(path, &disk.read(path)?)?[..], zxid, options),
+        _ => read(FileSource::new(disk.open(path, OpenMode::Read)?)?, zxid, options),
     }
 }
 

@@ -5,6 +5,7 @@ mod ensemble;
 
 pub use ensemble::{ACCEPTED_EPOCH, CURRENT_EPOCH};
 
+use crate::data_tree::TreeOptions;
 use crate::database::Database;
 use crate::snapshot::{self, SnapshotError, SnapshotWriter};
 use crate::txn_log::{self, LogOptions, SUSPECT_FILE, TxnLog, file_name, zxid_of_name};
@@ -53,6 +54,8 @@ pub struct StorageConfig {
     pub snapshot_size_permille: Option<u64>,
     /// `extendedTypesEnabled`
     pub extended_types: bool,
+    /// [`TreeOptions::name_seed`]: the host's, another one at each start.
+    pub name_seed: u64,
     /// `snapshot.trust.empty`: logs without a snapshot are all right.
     pub trust_empty: bool,
 }
@@ -68,6 +71,7 @@ impl StorageConfig {
             log: LogOptions::default(),
             snapshot_size_permille: Some(330),
             extended_types: false,
+            name_seed: 0,
             trust_empty: false,
         }
     }
@@ -155,7 +159,7 @@ impl KeeperStorage {
         self.finish_install()?;
         let (mut database, snapshot_zxid) = match self.load_snapshot()? {
             Some(loaded) => loaded,
-            None => (Database::new(self.config.extended_types), -1),
+            None => (Database::new(self.tree_options()), -1),
         };
         let has_logs = !self.logs()?.is_empty();
         if snapshot_zxid == -1 && has_logs && !self.config.trust_empty {
@@ -203,6 +207,10 @@ impl KeeperStorage {
         SnapshotStore { disk: Arc::clone(&self.disk), dir: self.snap_dir.clone(), current: None }
     }
 
+    fn tree_options(&self) -> TreeOptions {
+        TreeOptions { extended_types: self.config.extended_types, name_seed: self.config.name_seed }
+    }
+
     fn logs(&self) -> Result<Vec<(i64, PathBuf)>, StorageError> {
         txn_log::log_files(&*self.disk, &self.log_dir).map_err(|error| failed(&self.log_dir, error))
     }
@@ -230,7 +238,7 @@ impl KeeperStorage {
     }
 
     fn read_snapshot(&self, path: &Path, zxid: i64) -> Result<Database, SnapshotError> {
-        snapshot::read_file(&*self.disk, path, zxid, self.config.extended_types).map(|(database, _)| database)
+        snapshot::read_file(&*self.disk, path, zxid, self.tree_options()).map(|(database, _)| database)
     }
 
     /// Cuts a torn end off and makes what was read durable: it will be served, so it may not vanish any more.

@@ -2,6 +2,7 @@
 //! an event goes to.
 
 use crate::proto::WatcherType;
+use foldhash::fast::FixedState;
 use ottla_base::hash::{FixedMap, FixedSet};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ const RECURSIVE: u8 = 4;
 /// Watches of one kind.
 #[derive(Debug, Default)]
 struct WatchManager {
+    /// Of paths, which clients choose.
+    state: FixedState,
     by_path: FixedMap<Arc<str>, Vec<(ConnId, u8)>>,
     by_conn: FixedMap<ConnId, FixedSet<Arc<str>>>,
     count: usize,
@@ -25,6 +28,11 @@ struct WatchManager {
 }
 
 impl WatchManager {
+    fn seeded(seed: u64) -> Self {
+        let state = FixedState::with_seed(seed);
+        Self { by_path: FixedMap::with_hasher(state.clone()), state, ..Self::default() }
+    }
+
     fn add(&mut self, path: &str, conn: ConnId, mode: u8) {
         let shared: Arc<str> = match self.by_path.get_key_value(path) {
             Some((shared, _)) => Arc::clone(shared),
@@ -35,7 +43,8 @@ impl WatchManager {
             Some((_, modes)) => modes,
             None => {
                 self.count += 1;
-                self.by_conn.entry(conn).or_default().insert(shared);
+                let paths = self.by_conn.entry(conn);
+                paths.or_insert_with(|| FixedSet::with_hasher(self.state.clone())).insert(shared);
                 watchers.push((conn, 0));
                 let last = watchers.len() - 1;
                 &mut watchers[last].1
@@ -113,11 +122,23 @@ impl WatchManager {
 /// All watches of a server.
 #[derive(Debug, Default)]
 pub struct Watches {
+    seed: u64,
     data: WatchManager,
     children: WatchManager,
 }
 
 impl Watches {
+    /// None yet. The seed decides where paths are in their tables, and nothing that can be seen.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, data: WatchManager::seeded(seed), children: WatchManager::seeded(seed) }
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        *self = Self::seeded(self.seed);
+    }
+
     /// Sets a one-shot watch for the node's data, its coming or its going.
     pub fn add_data(&mut self, path: &str, conn: ConnId) {
         self.data.add(path, conn, STANDARD);

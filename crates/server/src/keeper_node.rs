@@ -11,7 +11,7 @@ use ottla_base::random::Random;
 use ottla_keeper::config::QuorumPeerConfig;
 use ottla_keeper::ensemble::{EnsembleConfig, EnsembleServer, JournalWriter};
 use ottla_keeper::keeper_server::{KeeperServer, ServerConfig};
-use ottla_keeper::storage::KeeperStorage;
+use ottla_keeper::storage::{KeeperStorage, StorageConfig};
 use ottla_keeper::zab::ZabConfig;
 use ottla_keeper::zab::messages::InitialMessage;
 
@@ -78,7 +78,9 @@ impl KeeperNode {
         let ports = config.ensemble.as_ref().map(Ports::bind).transpose().map_err(StartError::new)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = lock(disk.as_ref(), &config)?;
-        let storage = KeeperStorage::open(Arc::clone(&disk), config.storage).map_err(StartError::new)?;
+        // Whoever knew it could make names that are all in one place of their table.
+        let storage_config = StorageConfig { name_seed: crate::random_seed(), ..config.storage };
+        let storage = KeeperStorage::open(Arc::clone(&disk), storage_config).map_err(StartError::new)?;
         let mut server_config = config.server;
         server_config.info.client_port = i32::from(address.port());
         server_config.info.client_address = address.to_string();

@@ -85,6 +85,7 @@ impl Plan {
         let mut keeper_storage = StorageConfig::new(KEEPER_DIR);
         keeper_storage.log.prealloc_bytes = [0, 4_096, 65_536][random.index(3)];
         keeper_storage.extended_types = random.chance(500_000);
+        keeper_storage.name_seed = random.next_u64();
         set("zookeeper.session.timeout.ms", (4_000 + random.below(10_000)).to_string());
         Self {
             flush,

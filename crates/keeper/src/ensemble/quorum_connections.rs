@@ -1,6 +1,7 @@
 //! Connections of the quorum port: from bytes to packets and back, with snapshots between them.
 
 use super::QuorumOutput;
+use crate::data_tree::TreeOptions;
 use crate::database::Database;
 use crate::jute::JuteError;
 use crate::snapshot::{SnapshotError, SnapshotReceiver, SnapshotWriter};
@@ -119,7 +120,7 @@ impl QuorumConnections {
     }
 
     /// The next thing that is whole.
-    pub fn next(&mut self, conn: ConnId, extended_types: bool) -> Result<Option<Arrived>, Unreadable> {
+    pub fn next(&mut self, conn: ConnId, options: TreeOptions) -> Result<Option<Arrived>, Unreadable> {
         let Some(connection) = self.conns.get_mut(&conn) else { return Ok(None) };
         let unread = &connection.unread[connection.used..];
         if let Some(receiver) = &mut connection.incoming {
@@ -150,7 +151,7 @@ impl QuorumConnections {
         connection.stats.last_zxid = packet.zxid;
         connection.used += len;
         if packet.kind == PacketType::Snap && connection.to_leader {
-            connection.incoming = Some(SnapshotReceiver::new(packet.zxid, extended_types));
+            connection.incoming = Some(SnapshotReceiver::new(packet.zxid, options));
         }
         Ok(Some(Arrived::Packet(packet)))
     }

@@ -8,6 +8,7 @@ use super::{
     ElectionInput, ElectionOutput, EnsembleConfig, Entry, Input, Job, Output, QuorumInput, QuorumOutput, Restored,
     Written,
 };
+use crate::data_tree::TreeOptions;
 use crate::database::Database;
 use crate::keeper_server::{self, KeeperServer, Place};
 use crate::zab::election_connections::{self, ElectionConnections};
@@ -34,7 +35,7 @@ pub struct EnsembleServer {
     unread: Vec<ConnId>,
     /// As Zab last told it.
     pub(super) role: ServerState,
-    extended_types: bool,
+    tree_options: TreeOptions,
     /// When reads are served if there is no leader by then (`readonlymode.enabled`).
     read_only_at: Option<u64>,
     /// Where the tree is, or will be once it has come back from the log's thread.
@@ -64,7 +65,7 @@ impl EnsembleServer {
     pub fn new(config: EnsembleConfig, restored: Restored, random: Random, now: Now, out: &mut Vec<Output>) -> Self {
         let mut db = *restored.database;
         let applied = db.last_zxid();
-        let extended_types = db.tree.extended_types();
+        let tree_options = db.tree.options();
         let membership = reconfig::membership(&config, &db, &restored.zab.tail);
         set_ensemble_node(&config, &mut db, now);
         let mut zab_out = Vec::new();
@@ -77,7 +78,7 @@ impl EnsembleServer {
             early: Vec::new(),
             unread: Vec::new(),
             role: ServerState::Looking,
-            extended_types,
+            tree_options,
             read_only_at: None,
             applied,
             awaited: None,
@@ -197,7 +198,7 @@ impl EnsembleServer {
     /// Takes all that is whole, one after the other: what one leads to comes before the next.
     fn read_quorum(&mut self, now: Now, conn: ConnId, out: &mut Vec<Output>) {
         loop {
-            let input = match self.quorum.next(conn, self.extended_types) {
+            let input = match self.quorum.next(conn, self.tree_options) {
                 Ok(None) => return,
                 Ok(Some(Arrived::Packet(packet))) => zab::Input::Packet { conn, packet },
                 Ok(Some(Arrived::SnapshotPart)) => zab::Input::SnapshotPart { conn },
@@ -428,7 +429,7 @@ impl EnsembleServer {
     fn lend_database(&mut self, ticket: u64, zxid: i64, out: &mut Vec<Output>) {
         self.applied = zxid;
         self.awaited = Some(ticket);
-        self.replace_database(Database::new(self.extended_types), out);
+        self.replace_database(Database::new(self.tree_options), out);
     }
 
     fn state_changed(&mut self, now: Now, state: ServerState, out: &mut Vec<Output>) {

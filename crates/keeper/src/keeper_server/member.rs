@@ -9,7 +9,7 @@ use crate::proto::{CONFIG_NODE, OpCode, PathRequest};
 use crate::request_processor::{EnsembleView, Request};
 use crate::session_tracker::{LOCAL_OWNER, owner_of};
 use crate::stats::QuorumStats;
-use crate::watch_manager::{ConnId, Watches};
+use crate::watch_manager::ConnId;
 use crate::zab::messages::{AuthId, LearnerRequest};
 use crate::zab::{self, QuorumVerifier, Txn};
 use ottla_base::random::Random;
@@ -119,7 +119,7 @@ impl KeeperServer {
             self.close_now(conn, outputs);
         }
         self.local.clear();
-        self.watches = Watches::default();
+        self.watches.clear();
         self.sync_waiters.clear();
         self.batch.clear();
         self.processor.reset(self.db.last_zxid());

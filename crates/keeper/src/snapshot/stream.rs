@@ -3,7 +3,7 @@
 
 use super::{Database, SnapshotError, acl_id, invalid};
 use crate::acl::AclList;
-use crate::data_tree::DataTree;
+use crate::data_tree::{DataTree, TreeOptions};
 use crate::digest::StatPersisted;
 use crate::jute::{JuteError, Reader};
 use crate::zab::messages::SNAPSHOT_SIGNATURE;
@@ -33,8 +33,8 @@ pub struct SnapshotReceiver {
 impl SnapshotReceiver {
     /// Of a leader's tree at `zxid`.
     #[must_use]
-    pub fn new(zxid: i64, extended_types: bool) -> Self {
-        let db = Box::new(Database::with_tree(DataTree::empty(extended_types)));
+    pub fn new(zxid: i64, options: TreeOptions) -> Self {
+        let db = Box::new(Database::with_tree(DataTree::empty(options)));
         Self { db, zxid, part: Part::SessionCount, unread: Vec::new() }
     }
 
@@ -210,7 +210,7 @@ mod tests {
         let mut bytes = sent(&db);
         bytes.extend_from_slice(b"next");
         for portion in [1, 7, 1_000, bytes.len()] {
-            let mut receiver = SnapshotReceiver::new(300, false);
+            let mut receiver = SnapshotReceiver::new(300, false.into());
             let mut rest = None;
             for part in bytes.chunks(portion) {
                 match &mut rest {
@@ -236,7 +236,7 @@ mod tests {
                 break packet.zxid;
             }
         };
-        let mut receiver = SnapshotReceiver::new(zxid, false);
+        let mut receiver = SnapshotReceiver::new(zxid, false.into());
         let rest = receiver.push(bytes).expect("good").expect("whole");
         let (packet, _) = QuorumPacket::decode(&rest, 1 << 20).expect("good").expect("whole");
         assert_eq!(packet.kind, PacketType::NewLeader);
@@ -253,9 +253,9 @@ mod tests {
             let mut bad = bytes.clone();
             bad[at] ^= 0x90;
             // Most is found; what isn't must not panic.
-            let _ = SnapshotReceiver::new(300, false).push(&bad);
-            assert!(matches!(SnapshotReceiver::new(300, false).push(&bytes[..at]), Ok(None)), "cut at {at}");
+            let _ = SnapshotReceiver::new(300, false.into()).push(&bad);
+            assert!(matches!(SnapshotReceiver::new(300, false.into()).push(&bytes[..at]), Ok(None)), "cut at {at}");
         }
-        assert!(SnapshotReceiver::new(1, false).push(&(-1_i32).to_be_bytes()).is_err());
+        assert!(SnapshotReceiver::new(1, false.into()).push(&(-1_i32).to_be_bytes()).is_err());
     }
 }

@@ -94,9 +94,9 @@ impl KeeperHost {
     /// that it has now. Blocks.
     pub(crate) fn restore(&self, received: &ReceivedSnapshot) -> io::Result<i64> {
         let began = self.now().mono_us;
-        let extended = self.with_server(|server| server.db().tree().extended_types());
+        let options = self.with_server(|server| server.db().tree().options());
         let source = FileSource::new(Arc::clone(&received.file))?;
-        let (mut database, info) = snapshot::read(source, 0, extended).map_err(io::Error::other)?;
+        let (mut database, info) = snapshot::read(source, 0, options).map_err(io::Error::other)?;
         if info.last_zxid.is_none() {
             return Err(io::Error::other("the snapshot does not say up to which transaction it goes (before 3.9)"));
         }

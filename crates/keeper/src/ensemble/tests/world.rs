@@ -200,10 +200,9 @@ impl World {
     pub fn start(&mut self, node: usize) -> Result<(), String> {
         let disk: Arc<dyn Disk> = Arc::new(self.nodes[node].disk.clone());
         let log = LogOptions { prealloc_bytes: 8_192, ..LogOptions::default() };
-        let storage = KeeperStorage::open(
-            disk,
-            StorageConfig { log, snapshot_size_permille: self.snapshot_size_permille, ..StorageConfig::new("/zk") },
-        );
+        let (snapshot_size_permille, name_seed) = (self.snapshot_size_permille, self.random.next_u64());
+        let config = StorageConfig { log, snapshot_size_permille, name_seed, ..StorageConfig::new("/zk") };
+        let storage = KeeperStorage::open(disk, config);
         let storage = storage.map_err(|e| e.to_string())?;
         let restored = storage.restore_ensemble(self.commit_log_count).map_err(|e| e.to_string())?;
         assert_eq!(restored.database.digest_mismatches(), 0);
