@@ -141,6 +141,11 @@ impl<'a> TxnEntry<'a> {
     }
 }
 
+/// When an encoded transaction was decided, in milliseconds since 1970, without reading the rest.
+pub fn time_of(bytes: &[u8]) -> Result<i64, JuteError> {
+    Ok(Reader::new(bytes).record::<TxnHeader>()?.time)
+}
+
 /// The zxid of an encoded transaction, without reading the rest.
 pub fn zxid_of(bytes: &[u8]) -> Result<i64, JuteError> {
     Ok(Reader::new(bytes).record::<TxnHeader>()?.zxid)

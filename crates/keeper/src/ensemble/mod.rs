@@ -22,6 +22,7 @@
 //! Not here: local sessions (`localSessionsEnabled`), observer masters.
 
 mod journal_writer;
+mod latencies;
 mod quorum_connections;
 mod reconfig;
 mod server;

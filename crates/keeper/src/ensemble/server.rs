@@ -1,6 +1,7 @@
 //! The machine itself: gives each part what concerns it, and takes what one part wants of another from there to there
 //! until nobody wants anything more.
 
+use super::latencies::Latencies;
 use super::quorum_connections::{Arrived, QuorumConnections};
 use super::reconfig::{self, set_ensemble_node};
 use super::status::Timeline;
@@ -47,6 +48,7 @@ pub struct EnsembleServer {
     /// A leader's tree, between its arrival and the word of Zab to install it.
     received: Option<Box<Database>>,
     pub(super) timeline: Timeline,
+    pub(super) latencies: Latencies,
     last_ticket: u64,
     /// Of the members, as they were told last.
     pub(super) seen_generation: u64,
@@ -85,6 +87,7 @@ impl EnsembleServer {
             late: VecDeque::new(),
             received: None,
             timeline: Timeline::default(),
+            latencies: Latencies::default(),
             last_ticket: 0,
             seen_generation: 0,
             appends: Vec::new(),
@@ -223,6 +226,7 @@ impl EnsembleServer {
     /// The log's thread has done its work up to here.
     fn written(&mut self, now: Now, written: Written, out: &mut Vec<Output>) {
         let Written { ticket, database, read } = written;
+        self.note_logged(now, ticket);
         if let Some(mut db) = database
             && self.awaited.is_some_and(|awaited| awaited <= ticket)
         {
@@ -251,6 +255,7 @@ impl EnsembleServer {
             self.read_quorum(now, conn, out);
         }
         self.read_only_if_due(now);
+        self.note_ended_syncs();
         self.refresh_status(now);
         self.keeper.flush(&mut self.client_out);
         self.flush_clients(out);
@@ -327,7 +332,7 @@ impl EnsembleServer {
             zab::Output::Notify { to, notification } => self.election.send(to, &notification, &mut self.election_out),
             zab::Output::Connect { leader } => self.connect_quorum(leader),
             zab::Output::Send { conn, packet } => {
-                self.count_packet(&packet);
+                self.count_packet(conn, &packet);
                 self.quorum.send(conn, &packet);
             }
             zab::Output::SendSnapshot { conn, .. } if self.awaited.is_some() => {
@@ -337,6 +342,7 @@ impl EnsembleServer {
             }
             zab::Output::SendSnapshot { conn, zxid } => {
                 self.keeper.quorum_stats().snaps += 1;
+                self.note_sync(conn, true);
                 self.quorum.begin_snapshot(conn, zxid, &mut self.quorum_out);
             }
             zab::Output::ReadLog { conn, from } => {
@@ -347,7 +353,7 @@ impl EnsembleServer {
                 self.timeline.stale = true;
                 self.quorum.close(conn, &mut self.quorum_out);
             }
-            zab::Output::Persist { ticket, what } => self.persist(ticket, what, out),
+            zab::Output::Persist { ticket, what } => self.persist(now, ticket, what, out),
             output @ (zab::Output::Deliver(_) | zab::Output::Serving { .. }) if self.awaited.is_some() => {
                 self.late.push_back(output);
             }
@@ -356,6 +362,7 @@ impl EnsembleServer {
                 if self.role != ServerState::Leading {
                     self.keeper.quorum_stats().learner_commits += 1;
                 }
+                self.note_commit(now, &txn);
                 self.keeper.commit(now, &txn.data);
             }
             zab::Output::StateChanged(state) => self.state_changed(now, state, out),
@@ -388,12 +395,13 @@ impl EnsembleServer {
         }
     }
 
-    fn persist(&mut self, ticket: u64, what: Persist, out: &mut Vec<Output>) {
+    fn persist(&mut self, now: Now, ticket: u64, what: Persist, out: &mut Vec<Output>) {
         let job = match what {
             Persist::Append(txn) => {
                 if self.role != ServerState::Leading {
                     self.keeper.quorum_stats().learner_proposals += 1;
                 }
+                self.note_proposal(now, ticket, &txn);
                 self.last_ticket = ticket;
                 return self.appends.push(txn);
             }
@@ -435,6 +443,7 @@ impl EnsembleServer {
     fn state_changed(&mut self, now: Now, state: ServerState, out: &mut Vec<Output>) {
         self.role = state;
         self.role_began(now);
+        self.forget_latencies();
         self.late.retain(|output| !matches!(output, zab::Output::Serving { .. }));
         self.keeper.stop_serving(&mut self.client_out);
         self.flush_clients(out);

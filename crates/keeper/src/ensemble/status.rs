@@ -2,6 +2,7 @@
 
 use super::EnsembleServer;
 use crate::quorum_status::{LearnerStatus, QuorumStatus, Role};
+use crate::zab::ConnId;
 use crate::zab::leader::ConnectedLearner;
 use crate::zab::messages::{PacketType, QuorumPacket, ServerState};
 use ottla_base::time::Now;
@@ -19,6 +20,13 @@ pub(super) struct Timeline {
 impl Default for Timeline {
     fn default() -> Self {
         Self { looking_us: None, role_us: 0, serving_us: None, stale: true }
+    }
+}
+
+impl Timeline {
+    /// Has the present role's service begun?
+    pub(super) fn is_serving(&self) -> bool {
+        self.serving_us.is_some()
     }
 }
 
@@ -47,15 +55,22 @@ impl EnsembleServer {
             ServerState::Leading | ServerState::Looking => {}
         }
         if let Some(since_us) = self.timeline.looking_us.take() {
-            stats.unavailable_time.add(now.mono_us.saturating_sub(since_us));
+            let unavailable_us = now.mono_us.saturating_sub(since_us);
+            stats.unavailable_time.add(unavailable_us);
+            if self.role == ServerState::Leading {
+                stats.leader_unavailable_time.add(unavailable_us);
+            }
         }
         self.timeline.serving_us = Some(now.mono_us);
         self.timeline.stale = true;
     }
 
-    pub(super) fn count_packet(&mut self, packet: &QuorumPacket) {
+    pub(super) fn count_packet(&mut self, conn: ConnId, packet: &QuorumPacket) {
         match packet.kind {
-            PacketType::Diff | PacketType::Trunc => self.keeper.quorum_stats().diffs += 1,
+            PacketType::Diff | PacketType::Trunc => {
+                self.keeper.quorum_stats().diffs += 1;
+                self.note_sync(conn, false);
+            }
             PacketType::UpToDate => self.timeline.stale = true,
             _ => {}
         }

@@ -410,6 +410,57 @@ fn linearizable_reads_see_what_others_wrote() {
 }
 
 #[test]
+fn proposals_and_synchronisations_are_timed() {
+    let mut world = World::new(31, 3, 1);
+    world.commit_log_count = 5;
+    world.snapshot_size_permille = None;
+    world.start_all();
+    let leader = world.settle();
+    let conn = world.client((leader + 1) % 3);
+    for n in 0..20 {
+        assert_eq!(create(&mut world, conn, &format!("/t{n}"), 0), Some(0));
+    }
+    world.agree();
+    let roles: Vec<ServerState> = (0..4).map(|node| world.server(node).role()).collect();
+    for (node, role) in roles.into_iter().enumerate() {
+        let stats = world.server(node).keeper().stats().quorum.clone();
+        let counts = [
+            &stats.quorum_ack_latency,
+            &stats.proposal_latency,
+            &stats.proposal_ack_latency,
+            &stats.commit_propagation_latency,
+        ];
+        // The session, and what it made.
+        let seen = counts.map(|summary| summary.count.min(21));
+        let expected = match role {
+            ServerState::Leading => [21, 0, 21, 0],
+            ServerState::Following => [0, 21, 21, 21],
+            _ => [0, 0, 0, 21],
+        };
+        assert_eq!(seen, expected, "{role:?}");
+        assert!(counts.iter().all(|summary| summary.max < 5_000_000), "{role:?}");
+        assert_eq!(stats.leader_unavailable_time.count, u64::from(role == ServerState::Leading));
+        let syncs = stats.inflight_diffs.count + stats.inflight_snaps.count;
+        if role == ServerState::Leading {
+            assert!(stats.inflight_diffs.max >= 1 && syncs >= 6, "three learners, each begins and ends: {stats:?}");
+        } else {
+            assert_eq!(syncs, 0);
+        }
+    }
+    // One that was away for longer than the tail gets a snapshot.
+    let before = world.server(leader).keeper().stats().quorum.inflight_snaps.count;
+    let away = (leader + 2) % 3;
+    world.kill(away, false);
+    for n in 20..60 {
+        assert_eq!(create(&mut world, conn, &format!("/t{n}"), 0), Some(0));
+    }
+    world.start(away).expect("starts");
+    world.settle();
+    let snaps = &world.server(leader).keeper().stats().quorum.inflight_snaps;
+    assert_eq!((snaps.count, snaps.min, snaps.max), (before + 2, 0, 1));
+}
+
+#[test]
 fn sessions_outlive_a_suspension_of_all_machines() {
     // Beyond syncLimit all servers elect again; else the leader goes on, and these sessions' time would have been over.
     for (seed, pause) in (0..6).flat_map(|seed| [(seed, 60_000), (seed, 800)]) {
