@@ -152,6 +152,7 @@ def test_values_are_real(keeper):
         ("zk_cnt_updatelatency", 7), ("zk_cnt_readlatency", 5), ("zk_cnt_fsynctime", 1), ("zk_cnt_propagation_latency", 7),
         ("zk_cnt_sync_processor_batch_size", 1), ("zk_cnt_node_deleted_watch_count", 1),
         ("zk_max_client_response_size", 500), ("zk_packets_received", 12), ("zk_bytes_received_count", 3000),
+        ("zk_cnt_values_write_per_namespace", 7), ("zk_sum_values_read_per_namespace", 5 * (7 + 500 + 68)),
         ("zk_watch_bytes", 1), ("zk_open_file_descriptor_count", 5), ("zk_max_file_descriptor_count", 100),
     ]:
         assert float(told[name]) >= least, (name, told[name])

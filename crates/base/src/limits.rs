@@ -51,6 +51,13 @@ pub const KEEPER_SNAPSHOT_BYTES: u64 = 16 << 30;
 /// that silent sockets don't use up `maxClientCnxns`.
 pub const KEEPER_HANDSHAKE_MS: u64 = 10_000;
 
+/// Children of a keeper's root whose reads and writes are told apart in its metrics: Kafka has twenty, and clients may make
+/// any number.
+pub const KEEPER_NAMESPACES: usize = 256;
+
+/// Longest name, in bytes, of such a child.
+pub const KEEPER_NAMESPACE_NAME_BYTES: usize = 256;
+
 /// Largest message on a keeper's election port: ZooKeeper's own bound; a vote is about 200 bytes, its configuration the
 /// most of it.
 pub const ELECTION_MESSAGE_BYTES: usize = 512 << 10;

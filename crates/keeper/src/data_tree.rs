@@ -147,18 +147,18 @@ impl<'a> NodeRef<'a> {
     }
 }
 
-/// Hears of changes while a transaction is applied, before the state that they lead to can be read.
+/// Hears of changes while a transaction is applied, before the state that they lead to can be read; `len` is that of the data.
 pub trait ChangeSink {
-    fn node_created(&mut self, path: &str, acl: &[u8], parent: &str, parent_acl: &[u8], zxid: i64);
+    fn node_created(&mut self, path: &str, len: usize, acl: &[u8], parent: &str, parent_acl: &[u8], zxid: i64);
     fn node_deleted(&mut self, path: &str, acl: &[u8], parent: &str, parent_acl: &[u8], zxid: i64);
-    fn data_changed(&mut self, path: &str, acl: &[u8], zxid: i64);
+    fn data_changed(&mut self, path: &str, len: usize, acl: &[u8], zxid: i64);
 }
 
 /// Nobody listens: during recovery.
 impl ChangeSink for () {
-    fn node_created(&mut self, _: &str, _: &[u8], _: &str, _: &[u8], _: i64) {}
+    fn node_created(&mut self, _: &str, _: usize, _: &[u8], _: &str, _: &[u8], _: i64) {}
     fn node_deleted(&mut self, _: &str, _: &[u8], _: &str, _: &[u8], _: i64) {}
-    fn data_changed(&mut self, _: &str, _: &[u8], _: i64) {}
+    fn data_changed(&mut self, _: &str, _: usize, _: &[u8], _: i64) {}
 }
 
 /// All nodes, and what is known of them as a whole.
@@ -536,9 +536,10 @@ impl DataTree {
             }
         });
         self.insert(parent, path, name, data, acl_id, StatPersisted::created(zxid, time, owner));
-        self.count_quota_of_new_node(path, parent_path, name, data.map_or(0, <[u8]>::len));
+        let len = data.map_or(0, <[u8]>::len);
+        self.count_quota_of_new_node(path, parent_path, name, len);
         let parent_acl = Arc::clone(self.acls.list(self.node(parent).acl));
-        sink.node_created(path, self.acls.list(acl_id), parent_path, &parent_acl, zxid);
+        sink.node_created(path, len, self.acls.list(acl_id), parent_path, &parent_acl, zxid);
         Ok(())
     }
 
@@ -644,7 +645,7 @@ impl DataTree {
         if let Some(quota_path) = self.quota_path(path) {
             self.add_to_quota(quota_path, diff, 0);
         }
-        sink.data_changed(path, self.acls.list(self.node(id).acl), zxid);
+        sink.data_changed(path, data.map_or(0, <[u8]>::len), self.acls.list(self.node(id).acl), zxid);
         Ok(())
     }
 

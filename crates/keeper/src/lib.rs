@@ -19,6 +19,7 @@ pub mod jute;
 pub mod keeper_server;
 pub mod metrics;
 pub mod multi;
+pub mod namespaces;
 pub mod ops;
 pub mod path;
 mod pending;

@@ -4,6 +4,7 @@
 
 use crate::quorum_status::{QuorumStatus, Role};
 use crate::stats::{Gauges, ServerStats, Summary, java_double, round4};
+use std::borrow::Cow;
 
 /// The value of a metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,12 +47,20 @@ pub enum Detail {
 #[derive(Clone, Copy, Debug)]
 pub struct NamedSummary<'a> {
     pub name: &'static str,
+    /// Of several with this name, which one: it is told before the name, or as the label `key`.
+    pub key: Option<&'a str>,
     pub unit: Unit,
     pub detail: Detail,
     pub summary: &'a Summary,
 }
 
 impl NamedSummary<'_> {
+    /// As `mntr` calls it.
+    #[must_use]
+    pub fn full_name(&self) -> Cow<'static, str> {
+        self.key.map_or(self.name.into(), |key| format!("{key}_{}", self.name).into())
+    }
+
     /// A value of the summary's as it is told.
     #[must_use]
     pub fn told(&self, value: u64) -> u64 {
@@ -152,18 +161,28 @@ impl Sources<'_> {
 
     /// All summaries.
     pub fn summaries(&self) -> impl Iterator<Item = NamedSummary<'_>> {
-        SUMMARIES.iter().map(|&(name, unit, detail, pick)| NamedSummary {
+        let named = SUMMARIES.iter().map(|&(name, unit, detail, pick)| NamedSummary {
             name,
+            key: None,
             unit,
             detail,
             summary: pick(self.stats),
-        })
+        });
+        let of = |(key, name, summary)| NamedSummary { name, key: Some(key), unit: Number, detail: Basic, summary };
+        let namespaces = self.stats.namespaces.all().into_iter();
+        named.chain(namespaces.flat_map(move |(key, traffic)| {
+            let both = [("read_per_namespace", &traffic.reads), ("write_per_namespace", &traffic.writes)];
+            // ZooKeeper makes either when it first happens.
+            both.into_iter()
+                .filter(|(_, summary)| summary.count > 0)
+                .map(move |(name, summary)| of((key, name, summary)))
+        }))
     }
 }
 
 /// One line of `mntr` or one entry of `monitor` for each figure of a summary.
 pub(crate) fn figures(named: &NamedSummary<'_>, mut tell: impl FnMut(String, Value)) {
-    let (name, summary) = (named.name, named.summary);
+    let (name, summary) = (named.full_name(), named.summary);
     let mut number = |prefix: &str, value: u64| tell(format!("{prefix}_{name}"), Value::Counter(value));
     number("min", named.told(summary.min));
     number("max", named.told(summary.max));
@@ -206,7 +225,7 @@ const COUNTERS: [(&str, Count); 51] = [
     ("connection_revalidate_count", |s| s.stats.revalidations),
     ("quit_leading_due_to_disloyal_voter", NONE),
     ("unrecoverable_error_count", |s| s.stats.unrecoverable_errors),
-    ("unsuccessful_handshake", |s| s.stats.quorum.unsuccessful_handshakes),
+    ("unsuccessful_handshake", NONE),
     ("commit_count", |s| s.stats.commits),
     ("outstanding_changes_queued", NONE),
     ("request_commit_queued", NONE),
@@ -216,7 +235,7 @@ const COUNTERS: [(&str, Count); 51] = [
     ("large_requests_rejected", |s| s.stats.large_requests_rejected),
     ("outstanding_changes_removed", NONE),
     ("restore_error_count", |s| s.stats.restore_errors),
-    ("cnxn_closed_without_zk_server_running", NONE),
+    ("cnxn_closed_without_zk_server_running", |s| s.stats.closed_without_server),
     ("looking_count", |s| s.stats.quorum.looking),
     ("snapshot_rate_limited_count", |s| s.stats.snapshots_rate_limited),
     ("learner_proposal_received_count", |s| s.stats.quorum.learner_proposals),

@@ -1,5 +1,7 @@
 //! What the server counts about itself (`ServerStats`, `ServerMetrics`), typed. How it is told: `metrics.rs`.
 
+use crate::namespaces::Namespaces;
+
 /// Least, greatest and mean of some durations, in microseconds.
 #[doc(alias = "AvgMinMaxCounter")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,6 +195,9 @@ pub struct ServerStats {
     pub local_write_committed: Summary,
     /// Requests of one client waiting when another came behind them.
     pub session_queue: Summary,
+    /// Connections that were closed because this server has no leader.
+    pub closed_without_server: u64,
+    pub namespaces: Namespaces,
     pub quorum: QuorumStats,
 }
 
@@ -209,16 +214,17 @@ pub struct QuorumStats {
     pub observer_sync_time: Summary,
     /// How often this server began to look for a leader.
     pub looking: u64,
-    /// Learners brought up to date by differences, and by snapshots; how many at once.
+    /// Learners brought up to date by differences, and by snapshots; how many at once, whenever one begins or ends.
     pub diffs: u64,
     pub snaps: u64,
     pub inflight_diffs: Summary,
     pub inflight_snaps: Summary,
-    /// As a leader: proposals made, their sizes, and the time to a quorum's acknowledgement.
+    /// As a leader: proposals made, their sizes, and the time to a quorum's acknowledgement. These times, and those below, are
+    /// told by the wall clocks of both servers.
     pub proposals: u64,
     pub proposal_sizes: BufferStats,
     pub quorum_ack_latency: Summary,
-    /// As a follower: from a proposal's making to its arrival, and to our acknowledgement.
+    /// From a proposal's making to its arrival at a follower, and to a voter's acknowledgement.
     pub proposal_latency: Summary,
     pub proposal_ack_latency: Summary,
     /// From the leader's commit to its being applied here.
@@ -227,8 +233,6 @@ pub struct QuorumStats {
     pub learner_commits: u64,
     /// Sessions of other servers' clients that were asked about.
     pub revalidations: u64,
-    /// Connections of servers that were refused or failed to say who they are.
-    pub unsuccessful_handshakes: u64,
 }
 
 impl ServerStats {

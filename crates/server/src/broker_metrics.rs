@@ -161,10 +161,13 @@ fn tell(named: &NamedSummary<'_>, out: &mut Exposition) {
     let median = ("0.5", told(named.summary.quantile(0.5)));
     let (count, sum) = (named.summary.count as f64, told(named.summary.total));
     match named.detail {
-        Detail::Basic => out.summary(named.name, HELP, &[median], sum, count),
+        Detail::Basic => {
+            let key = named.key.map(|key| ("key", key));
+            out.summary(named.name, HELP, key.as_slice(), &[median], sum, count);
+        }
         Detail::Advanced => {
             let at = |share| told(named.summary.quantile(share));
-            out.summary(named.name, HELP, &[median, ("0.9", at(0.9)), ("0.99", at(0.99))], sum, count);
+            out.summary(named.name, HELP, &[], &[median, ("0.9", at(0.9)), ("0.99", at(0.99))], sum, count);
         }
     }
 }

@@ -64,7 +64,8 @@ impl<'a> Events<'a> {
 }
 
 impl ChangeSink for Events<'_> {
-    fn node_created(&mut self, path: &str, acl: &[u8], parent: &str, parent_acl: &[u8], zxid: i64) {
+    fn node_created(&mut self, path: &str, len: usize, acl: &[u8], parent: &str, parent_acl: &[u8], zxid: i64) {
+        self.stats.namespaces.wrote(path, len);
         if self.watches.is_empty() {
             return;
         }
@@ -75,6 +76,7 @@ impl ChangeSink for Events<'_> {
     }
 
     fn node_deleted(&mut self, path: &str, acl: &[u8], parent: &str, parent_acl: &[u8], zxid: i64) {
+        self.stats.namespaces.wrote(path, 0);
         if self.watches.is_empty() {
             return;
         }
@@ -84,7 +86,8 @@ impl ChangeSink for Events<'_> {
         self.send(EventType::NodeChildrenChanged, parent, parent_acl, zxid);
     }
 
-    fn data_changed(&mut self, path: &str, acl: &[u8], zxid: i64) {
+    fn data_changed(&mut self, path: &str, len: usize, acl: &[u8], zxid: i64) {
+        self.stats.namespaces.wrote(path, len);
         if self.watches.is_empty() {
             return;
         }

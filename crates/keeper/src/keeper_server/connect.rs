@@ -41,6 +41,7 @@ impl KeeperServer {
         }
         if !self.takes_clients() {
             tracing::debug!("connection {conn} closed: this server of an ensemble is not serving");
+            self.stats.closed_without_server += 1;
             return self.close_now(conn, outputs);
         }
         if request.last_zxid_seen > self.seen_zxid() {

@@ -272,8 +272,13 @@ impl KeeperServer {
                 auth: &auth,
                 skip_acl: self.config.skip_acl,
             };
-            let watches = &mut self.watches;
-            connection.reply(xid, zxid, |out| reading.serve(op, body, watches, out));
+            let (watches, namespaces) = (&mut self.watches, &mut self.stats.namespaces);
+            connection.reply(xid, zxid, |out| {
+                let before = out.len();
+                reading.serve(op, body, watches, out)?;
+                namespaces.answered(op, body, &out[before..]);
+                Ok(())
+            });
             connection.auth = auth;
         }
         connection.answered(op_letters(op), xid, zxid, received_us, now.mono_us);

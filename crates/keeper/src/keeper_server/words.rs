@@ -138,7 +138,7 @@ impl KeeperServer {
         let sources = self.sources(&gauges);
         sources.values().into_iter().try_for_each(|(name, value)| writeln!(out, "zk_{name}\t{value}"))?;
         for summary in sources.summaries() {
-            writeln!(out, "zk_avg_{}\t{}", summary.name, java_double(summary.avg()))?;
+            writeln!(out, "zk_avg_{}\t{}", summary.full_name(), java_double(summary.avg()))?;
             let mut written = Ok(());
             metrics::figures(&summary, |name, value| {
                 written = written.and_then(|()| writeln!(out, "zk_{name}\t{value}"));

@@ -52,13 +52,22 @@ impl Exposition {
     }
 
     /// Adds a summary: quantiles with their values, then sum and count.
-    pub fn summary(&mut self, name: &'static str, help: &'static str, quantiles: &[(&str, f64)], sum: f64, count: f64) {
+    pub fn summary(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&str, &str)],
+        quantiles: &[(&str, f64)],
+        sum: f64,
+        count: f64,
+    ) {
         let out = self.family(name, Kind::Summary, help);
         for (quantile, value) in quantiles {
-            line(out, name, "", &[("quantile", quantile)], None, *value);
+            let labels: Vec<(&str, &str)> = labels.iter().copied().chain([("quantile", *quantile)]).collect();
+            line(out, name, "", &labels, None, *value);
         }
-        line(out, name, "_sum", &[], None, sum);
-        line(out, name, "_count", &[], None, count);
+        line(out, name, "_sum", labels, None, sum);
+        line(out, name, "_count", labels, None, count);
     }
 
     /// The whole text.

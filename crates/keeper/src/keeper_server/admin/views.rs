@@ -130,7 +130,7 @@ impl KeeperServer {
         let values = sources.values().into_iter();
         let mut all: Entries = values.map(|(name, value)| (name.to_owned(), json(value))).collect();
         for summary in sources.summaries() {
-            all.push((format!("avg_{}", summary.name), Json::Double(summary.avg())));
+            all.push((format!("avg_{}", summary.full_name()), Json::Double(summary.avg())));
             metrics::figures(&summary, |name, value| all.push((name, json(value))));
         }
         all
