@@ -3,7 +3,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `world` | time, events, what servers want done |
+//! | `world` | time, and what happens at which |
+//! | `host`, `traffic` | what servers want done, and what arrives at them |
+//! | `observe` | what is seen of servers with each step |
 //! | `accidents` | what goes wrong, and how it ends |
 //! | `clients` | what clients do, and when |
 //! | `server`, `network`, `plan` | a machine; connections; what a seed draws |
@@ -16,12 +18,15 @@ pub mod checks;
 pub mod client;
 mod clients;
 pub mod history;
+mod host;
 pub mod linearizability;
 pub mod model;
 pub mod network;
+mod observe;
 pub mod plan;
 mod server;
 mod steps;
+mod traffic;
 pub mod watches;
 pub mod world;
 
