@@ -26,6 +26,8 @@ pub(crate) struct Outstanding {
 pub(crate) enum Kind {
     /// Waits for its transaction.
     Write,
+    /// As [`Kind::Write`]: it creates ephemeral nodes in a session that may not, and the leader has another name for that.
+    EphemeralRefused,
     /// Waits for the writes before it.
     Read(Vec<u8>),
     /// Waits for the leader's word; then it is a read.

@@ -71,6 +71,11 @@ pub struct ServerConfig {
     pub linearizable_reads: bool,
     /// `readonlymode.enabled`: a server of an ensemble without a leader serves reads to clients that are content with them.
     pub read_only_mode: bool,
+    /// `localSessionsEnabled`: in an ensemble, sessions are known to this server alone until they need more.
+    pub local_sessions: bool,
+    /// `localSessionsUpgradingEnabled`: they become sessions of the ensemble when they create ephemeral nodes, which they
+    /// otherwise may not.
+    pub local_sessions_upgrading: bool,
     /// Four-letter words that are answered; `*` is all.
     pub four_letter_whitelist: Vec<String>,
     pub container_check_interval_ms: u64,
@@ -130,6 +135,8 @@ impl Default for ServerConfig {
             standalone_enabled: true,
             linearizable_reads: false,
             read_only_mode: false,
+            local_sessions: false,
+            local_sessions_upgrading: false,
             four_letter_whitelist: vec!["srvr".to_owned()],
             container_check_interval_ms: 60_000,
             container_max_per_minute: 10_000,
@@ -396,11 +403,9 @@ impl KeeperServer {
         for session_id in expired {
             tracing::info!("session {session_id:#x} has expired");
             self.stats.sessions_expired += 1;
-            let auth = Vec::new();
-            self.propose(
-                now,
-                Request { session_id, cxid: 0, op: OpCode::CloseSession, body: &[], auth: &auth, owner: LOCAL_OWNER },
-            );
+            let op = OpCode::CloseSession;
+            let (auth, owner, local) = (Vec::new(), LOCAL_OWNER, false);
+            self.propose(now, Request { session_id, cxid: 0, op, body: &[], auth: &auth, owner, local });
         }
         self.expire_local(now, outputs);
         let now_ms = now.mono_ms();
@@ -449,8 +454,8 @@ impl KeeperServer {
             tracing::info!("deleting the unused container {path}");
             self.stats.containers_deleted += 1;
             let body = crate::jute::Jute::to_bytes(&crate::proto::PathRequest { path: &path });
-            let (op, auth) = (OpCode::DeleteContainer, Vec::new());
-            self.propose(now, Request { session_id: 0, cxid: 0, op, body: &body, auth: &auth, owner: LOCAL_OWNER });
+            let (op, auth, owner) = (OpCode::DeleteContainer, Vec::new(), LOCAL_OWNER);
+            self.propose(now, Request { session_id: 0, cxid: 0, op, body: &body, auth: &auth, owner, local: false });
         }
     }
 

@@ -20,7 +20,7 @@ use crate::proto::{
     OpCode, PathRequest, ReconfigRequest, SetAclRequest, SetDataRequest, perms,
 };
 use crate::quota::{self, QuotaStats};
-use crate::session_tracker::{LOCAL_OWNER, Owner, SessionTracker};
+use crate::session_tracker::{self, LOCAL_OWNER, Owner, SessionTracker};
 use crate::txn::{
     CheckVersionTxn, CloseSessionTxn, CreateContainerTxn, CreateSessionTxn, CreateTtlTxn, CreateTxn, DeleteTxn,
     ErrorTxn, SetAclTxn, SetDataTxn, TxnDigest, TxnHeader,
@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     pub auth: &'a AuthInfo,
     pub owner: Owner,
+    /// Its session is known to this server alone, who says that it lives.
+    pub local: bool,
 }
 
 /// Settings that decide what a request may do.
@@ -70,12 +72,15 @@ pub struct RequestProcessor {
     pending: PendingChanges,
     last_zxid: i64,
     ensemble: Option<EnsembleView>,
+    /// There are sessions that only other servers know; this server's own number, as in the ids of its sessions.
+    local_sessions: Option<u8>,
 }
 
 /// What every check needs.
 struct Context<'a> {
     tree: &'a DataTree,
     sessions: &'a mut SessionTracker,
+    local_sessions: Option<u8>,
     request: Request<'a>,
     zxid: i64,
     time: i64,
@@ -86,7 +91,12 @@ impl RequestProcessor {
     /// `last_zxid`: the last transaction of the log.
     #[must_use]
     pub fn new(config: PrepConfig, last_zxid: i64) -> Self {
-        Self { config, pending: PendingChanges::default(), last_zxid, ensemble: None }
+        Self { config, pending: PendingChanges::default(), last_zxid, ensemble: None, local_sessions: None }
+    }
+
+    /// Sessions may be known to other servers alone, but not one with this highest byte.
+    pub fn allow_local_sessions(&mut self, own_server_id: u8) {
+        self.local_sessions = Some(own_server_id);
     }
 
     /// The last transaction decided.
@@ -122,7 +132,7 @@ impl RequestProcessor {
         let mut header =
             TxnHeader { client_id: request.session_id, cxid: request.cxid, zxid, time, txn_type: request.op.code() };
         header.write(out);
-        let mut context = Context { tree, sessions, request, zxid, time, now_ms };
+        let mut context = Context { tree, sessions, local_sessions: self.local_sessions, request, zxid, time, now_ms };
         match self.decide(&mut context, out) {
             Ok(()) => {}
             // Whoever forwarded it waits for a transaction in any case.
@@ -210,10 +220,11 @@ impl RequestProcessor {
         if mode.is_ttl() && ttl_owner(what.ttl).is_none() || !mode.is_ttl() && what.ttl >= 0 {
             return Err(ErrorCode::BadArguments);
         }
-        context.check_session().map_err(|e| match e {
-            ErrorCode::UnknownSession if mode.is_ephemeral() => ErrorCode::SessionExpired,
-            e => e,
-        })?;
+        if mode.is_ephemeral() {
+            context.check_global_session()?;
+        } else {
+            context.check_session()?;
+        }
         let (parent_path, _) = path::split(what.path).ok_or(ErrorCode::BadArguments)?;
         if what.path.contains('\0') {
             return Err(ErrorCode::BadArguments);
@@ -491,7 +502,25 @@ impl RequestProcessor {
 
 impl Context<'_> {
     fn check_session(&mut self) -> Result<(), ErrorCode> {
-        self.sessions.check(self.request.session_id, self.request.owner)
+        if self.request.local {
+            return Ok(());
+        }
+        let id = self.request.session_id;
+        match (self.sessions.check(id, self.request.owner), self.local_sessions) {
+            (Err(ErrorCode::UnknownSession), Some(own)) if session_tracker::server_id(id) != own => Ok(()),
+            (known, _) => known,
+        }
+    }
+
+    /// As [`Self::check_session`], when all servers have to know the session.
+    fn check_global_session(&mut self) -> Result<(), ErrorCode> {
+        if self.request.local {
+            return Err(ErrorCode::EphemeralOnLocalSession);
+        }
+        match self.sessions.check(self.request.session_id, self.request.owner) {
+            Err(ErrorCode::UnknownSession) => Err(ErrorCode::SessionExpired),
+            known => known,
+        }
     }
 }
 

@@ -46,6 +46,12 @@ pub fn first_session_id(server_id: u8, now_ms: i64) -> i64 {
     if id == CONTAINER_OWNER { id + 1 } else { id }
 }
 
+/// The server that made a session, by the highest byte of its id.
+#[must_use]
+pub fn server_id(session_id: i64) -> u8 {
+    (session_id as u64 >> 56) as u8
+}
+
 /// Longest time between two looks, unless half a tick is less. What is missing after twice of it was missed.
 const LOOK_EVERY_MS: u64 = 500;
 
@@ -366,6 +372,8 @@ mod tests {
     #[test]
     fn ids_carry_the_server() {
         assert_eq!(first_session_id(1, 0x12_3456_789a) as u64, 0x0112_3456_789a_0000);
+        assert_eq!(server_id(0x0112_3456_789a_0000), 1);
         assert_eq!(first_session_id(0x80, 0), CONTAINER_OWNER + 1);
+        assert_eq!(server_id(CONTAINER_OWNER + 1), 0x80);
     }
 }

@@ -17,9 +17,10 @@
 //! A change of a client goes: [`KeeperServer`](crate::keeper_server::KeeperServer) → (a learner: REQUEST to the leader) →
 //! the leader decides it → PROPOSAL → [`Output::Journal`] on every server → ACK → COMMIT → applied and answered.
 //!
-//! Without a leader for a while, a server may serve reads (`readonlymode.enabled`), with sessions of its own.
+//! Without a leader for a while, a server may serve reads (`readonlymode.enabled`), with sessions of its own. With one, too,
+//! sessions may be those of one server until they create ephemeral nodes (`localSessionsEnabled`).
 //!
-//! Not here: local sessions (`localSessionsEnabled`), observer masters.
+//! Not here: observer masters.
 
 mod journal_writer;
 mod latencies;

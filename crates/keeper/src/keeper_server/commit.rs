@@ -154,6 +154,7 @@ impl KeeperServer {
         match &entry.txn {
             Txn::CreateSession(txn) => {
                 self.sessions.track(session, u32::try_from(txn.timeout_ms).unwrap_or(0), now.mono_ms());
+                self.remove_local(session);
             }
             Txn::CloseSession(_) => self.sessions.remove(session),
             _ => {}
@@ -169,12 +170,14 @@ impl KeeperServer {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let zxid = self.db.last_zxid();
         let mine = connection.queue.front().is_some_and(|waiting| {
-            matches!(waiting.kind, Kind::Write)
+            matches!(waiting.kind, Kind::Write | Kind::EphemeralRefused)
                 && waiting.xid == entry.header.cxid
                 && (waiting.op.code() == entry.header.txn_type || entry.header.txn_type == OpCode::Error.code())
         });
         if mine && let Some(waiting) = connection.queue.pop_front() {
             self.in_flight -= 1;
+            let refused = matches!(waiting.kind, Kind::EphemeralRefused).then(|| ephemeral_refused(result));
+            let result = refused.as_ref().unwrap_or(result);
             let before = connection.output.len();
             if result.err == ErrorCode::SessionMoved.code() {
                 // This connection is not the client's any more, so no answer on it would help.
@@ -206,6 +209,17 @@ impl KeeperServer {
             self.answer_ready(now, conn);
         }
     }
+}
+
+/// The leader does not know a local session, and takes it for an expired one.
+fn ephemeral_refused<'a>(result: &TxnResult<'a>) -> TxnResult<'a> {
+    let mut told = result.clone();
+    for part in std::iter::once(&mut told.err).chain(told.multi.iter_mut().map(|part| &mut part.err)) {
+        if *part == ErrorCode::SessionExpired.code() {
+            *part = ErrorCode::EphemeralOnLocalSession.code();
+        }
+    }
+    told
 }
 
 /// The body of the answer to a write.

@@ -63,7 +63,7 @@ impl KeeperServer {
         connection.input = Vec::new();
         self.stats.connect_requests += 1;
         self.stats.revalidations += u64::from(request.session_id != 0);
-        if request.session_id == 0 && self.is_read_only() {
+        if request.session_id == 0 && self.knows_local_sessions() {
             self.create_local_session(now, conn, timeout_ms, outputs);
         } else if request.session_id == 0 {
             self.create_session(now, conn, timeout_ms);
@@ -78,7 +78,8 @@ impl KeeperServer {
         let op = OpCode::CreateSession;
         if self.decides() {
             let auth = Vec::new();
-            let request = Request { session_id, cxid: 0, op, body: &body, auth: &auth, owner: LOCAL_OWNER };
+            let request =
+                Request { session_id, cxid: 0, op, body: &body, auth: &auth, owner: LOCAL_OWNER, local: false };
             let Prepared::Txn { .. } = self.propose(now, request) else { return };
         } else {
             self.forward(session_id, 0, op, &body, &[]);
@@ -109,6 +110,9 @@ impl KeeperServer {
             }
             let known = proved && self.reattach_local(now, session_id, timeout_ms);
             return self.reopened(conn, session_id, known, outputs);
+        }
+        if proved && self.reattach_local(now, session_id, timeout_ms) {
+            return self.reopened(conn, session_id, true, outputs);
         }
         if proved && !self.decides() {
             return self.ask_for_session(conn, session_id, timeout_ms, outputs);

@@ -1,5 +1,6 @@
 //! From a connection's bytes to requests: framing, authentication, and the two ways that a request can go.
 
+use super::local_sessions::WriteSession;
 use super::{KeeperServer, Output, mark_dirty, words};
 use crate::auth;
 use crate::connection::{Kind, Outstanding, op_letters};
@@ -189,8 +190,13 @@ impl KeeperServer {
     }
 
     fn write(&mut self, now: Now, conn: ConnId, xid: i32, op: OpCode, body: &[u8]) {
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let Some(connection) = self.conns.get(&conn) else { return };
         let session_id = connection.session_id;
+        let whose = self.session_of_write(now, session_id, op, body);
+        if whose == WriteSession::Local && op == OpCode::CloseSession {
+            return self.close_local(now, conn, xid);
+        }
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
         let ip = connection.peer.ip();
         // Lent out while the request is decided.
         let auth = std::mem::take(&mut connection.auth);
@@ -198,7 +204,8 @@ impl KeeperServer {
             self.audit_request(session_id, ip.to_string(), xid, op, body, &auth);
         }
         let prepared = if self.decides() {
-            self.propose(now, Request { session_id, cxid: xid, op, body, auth: &auth, owner: LOCAL_OWNER })
+            let (owner, local) = (LOCAL_OWNER, whose != WriteSession::Global);
+            self.propose(now, Request { session_id, cxid: xid, op, body, auth: &auth, owner, local })
         } else {
             self.forward(session_id, xid, op, body, &auth);
             Prepared::Txn { zxid: 0 }
@@ -206,6 +213,7 @@ impl KeeperServer {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         connection.auth = auth;
         let kind = match prepared {
+            Prepared::Txn { .. } if whose == WriteSession::LocalForGood => Kind::EphemeralRefused,
             Prepared::Txn { .. } => Kind::Write,
             Prepared::Refused(code) => Kind::Failed(code),
         };
@@ -228,7 +236,8 @@ impl KeeperServer {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let last_proposed = self.processor.last_zxid();
         let must_wait = op == OpCode::Sync && last_proposed > self.db.last_zxid();
-        let alive = match self.membership.decides() {
+        let checks = self.membership.decides() && !self.local.contains(connection.session_id);
+        let alive = match checks {
             true => self.sessions.check(connection.session_id, LOCAL_OWNER),
             false => Ok(()),
         };
@@ -303,7 +312,7 @@ impl KeeperServer {
                 Some(Kind::Read(_) | Kind::Failed(_) | Kind::LocalClose) => true,
                 Some(Kind::Sync(zxid, _)) => *zxid <= applied,
                 Some(Kind::Confirmed(number, _)) => self.membership.is_confirmed(*number),
-                Some(Kind::Write | Kind::SyncAsked(_)) | None => false,
+                Some(Kind::Write | Kind::EphemeralRefused | Kind::SyncAsked(_)) | None => false,
             };
             if !ready {
                 return;
@@ -338,7 +347,7 @@ impl KeeperServer {
                     self.remove_local(session_id);
                     self.mark_dirty(conn);
                 }
-                Kind::Write | Kind::SyncAsked(_) => {}
+                Kind::Write | Kind::EphemeralRefused | Kind::SyncAsked(_) => {}
             }
         }
     }

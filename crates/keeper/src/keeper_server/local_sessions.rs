@@ -1,11 +1,17 @@
 //! Sessions that only this server knows (`LocalSessionTracker`): no transaction makes or ends them, and no other server
-//! takes them up. A server that is cut off has no others (`ReadOnlyZooKeeperServer`).
+//! takes them up. A server that is cut off has no others (`ReadOnlyZooKeeperServer`); with `localSessionsEnabled` a server of
+//! an ensemble makes such sessions only, and one becomes a session of the ensemble once it creates an ephemeral node
+//! (`UpgradeableSessionTracker`).
 
 use super::member::Place;
 use super::{KeeperServer, Output};
 use crate::connection::{Kind, Outstanding, op_letters};
-use crate::proto::{ErrorCode, OpCode};
-use crate::session_tracker::SessionTracker;
+use crate::jute::{Jute, Reader};
+use crate::multi::{self, Op};
+use crate::proto::{CreateMode, CreateRequest, ErrorCode, OpCode};
+use crate::request_processor::Request;
+use crate::session_tracker::{LOCAL_OWNER, SessionTracker};
+use crate::txn::CreateSessionTxn;
 use crate::watch_manager::ConnId;
 use ottla_base::time::Now;
 
@@ -38,6 +44,31 @@ impl LocalSessions {
     }
 }
 
+/// In which session a client writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WriteSession {
+    /// One that all servers know.
+    Global,
+    /// One that only this server knows.
+    Local,
+    /// Such a one that would have to be known to all, and may not come to be.
+    LocalForGood,
+}
+
+/// Does a request create ephemeral nodes? What can't be read does not.
+fn creates_ephemerals(op: OpCode, body: &[u8]) -> bool {
+    let ephemeral = |flags: i32| CreateMode::from_i32(flags).is_some_and(CreateMode::is_ephemeral);
+    let mut reader = Reader::new(body);
+    match op {
+        OpCode::Create | OpCode::Create2 => {
+            reader.record::<CreateRequest<'_>>().is_ok_and(|request| ephemeral(request.flags))
+        }
+        OpCode::Multi => multi::read_ops(&mut reader)
+            .is_ok_and(|ops| ops.iter().any(|op| matches!(op, Op::Create(r) | Op::Create2(r) if ephemeral(r.flags)))),
+        _ => false,
+    }
+}
+
 impl KeeperServer {
     /// Does it serve reads without a leader, to clients that are content with that?
     #[must_use]
@@ -47,7 +78,7 @@ impl KeeperServer {
 
     /// May there be sessions that only this server knows?
     pub(super) fn knows_local_sessions(&self) -> bool {
-        self.is_read_only()
+        self.is_read_only() || self.config.local_sessions && self.is_member() && self.has_place()
     }
 
     /// Are there clients, of whatever kind?
@@ -75,6 +106,28 @@ impl KeeperServer {
     /// The session's client has been heard of; `None` when it is not one of these, `Some(false)` when it has ended.
     pub(super) fn touch_local(&mut self, now: Now, session_id: i64) -> Option<bool> {
         self.local.contains(session_id).then(|| self.local.tracker.touch(session_id, now.mono_ms()))
+    }
+
+    /// Whose session is a write's, after it was made one of the ensemble because the write asks for that.
+    #[doc(alias = "checkUpgradeSession")]
+    pub(super) fn session_of_write(&mut self, now: Now, session_id: i64, op: OpCode, body: &[u8]) -> WriteSession {
+        let Some(timeout_ms) = self.local.tracker.timeout_ms(session_id) else { return WriteSession::Global };
+        if !creates_ephemerals(op, body) {
+            return WriteSession::Local;
+        }
+        if !self.config.local_sessions_upgrading {
+            return WriteSession::LocalForGood;
+        }
+        tracing::info!("session {session_id:#x} becomes one of the whole ensemble: it creates ephemeral nodes");
+        self.remove_local(session_id);
+        let (op, body) = (OpCode::CreateSession, CreateSessionTxn { timeout_ms: timeout_ms as i32 }.to_bytes());
+        if self.decides() {
+            let (auth, owner, local) = (Vec::new(), LOCAL_OWNER, false);
+            self.propose(now, Request { session_id, cxid: 0, op, body: &body, auth: &auth, owner, local });
+        } else {
+            self.forward(session_id, 0, op, &body, &[]);
+        }
+        WriteSession::Global
     }
 
     /// The client ends its session: answered in its turn.

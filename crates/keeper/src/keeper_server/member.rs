@@ -81,7 +81,11 @@ impl KeeperServer {
     /// A server of an ensemble, which serves nobody yet.
     #[must_use]
     pub(crate) fn member(config: ServerConfig, db: Database, random: Random, now: Now) -> Self {
+        let local_sessions = config.local_sessions.then_some(config.session_server_id);
         let mut server = Self::new(config, db, random, now);
+        if let Some(own) = local_sessions {
+            server.processor.allow_local_sessions(own);
+        }
         server.membership.place = Place::Idle;
         server
     }
@@ -276,6 +280,9 @@ impl KeeperServer {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let reads = &mut self.membership.reads;
         let kind = match self.membership.place {
+            Place::Leader { .. } if self.local.contains(connection.session_id) => {
+                Kind::Confirmed(reads.asked + 1, body.to_vec())
+            }
             Place::Leader { .. } => match self.sessions.check(connection.session_id, LOCAL_OWNER) {
                 Ok(()) => Kind::Confirmed(reads.asked + 1, body.to_vec()),
                 Err(code) => Kind::Failed(code),
@@ -388,7 +395,8 @@ impl KeeperServer {
             Some(OpCode::Sync) => self.membership.wants.push(zab::Input::Sync { conn: Some(conn) }),
             Some(op) if op.is_change() || matches!(op, OpCode::Check | OpCode::CreateSession) => {
                 let auth = auth.into_iter().map(|id| (id.scheme, id.id)).collect();
-                self.propose(now, Request { session_id, cxid, op, body: &body, auth: &auth, owner: owner_of(sid) });
+                let (owner, local) = (owner_of(sid), false);
+                self.propose(now, Request { session_id, cxid, op, body: &body, auth: &auth, owner, local });
             }
             _ => tracing::warn!("server {sid} forwards the operation {op}, which needs no leader"),
         }

@@ -183,7 +183,7 @@ mod tests {
             let auth = auth.iter().map(|(scheme, id)| ((*scheme).to_owned(), (*id).to_owned())).collect();
             let body = request.to_bytes();
             let (op, owner) = (OpCode::Reconfig, LOCAL_OWNER);
-            let request = Request { session_id: 7, cxid: 1, op, body: &body, auth: &auth, owner };
+            let request = Request { session_id: 7, cxid: 1, op, body: &body, auth: &auth, owner, local: false };
             let mut out = Vec::new();
             let prepared = self.processor.prepare(&self.tree, &mut self.sessions, request, 5, 5, &mut out);
             if let Prepared::Refused(code) = prepared {

@@ -1,8 +1,11 @@
 //! Servers that are cut off, and sessions that only one server knows.
 
 use super::world::{Client, World};
+use crate::jute::Reader;
+use crate::multi::{self, Op};
 use crate::proto::{
-    CreateRequest, DeleteRequest, ErrorCode, OPEN_ACL, OpCode, PathRequest, PathWatchRequest, SetDataRequest,
+    CreateRequest, DeleteRequest, ErrorCode, MultiHeader, OPEN_ACL, OpCode, PathRequest, PathWatchRequest,
+    SetDataRequest,
 };
 use crate::zab::ConnId;
 
@@ -128,4 +131,136 @@ fn only_a_long_search_for_a_leader_is_bridged_and_only_when_asked_for() {
     let ticks = world.ticks;
     world.run(10_000);
     assert!(world.ticks - ticks < 50, "{}", world.ticks - ticks);
+}
+
+/// Three servers and an observer with local sessions; those of the second and of the leader stay what they are.
+fn local(seed: u64) -> (World, usize) {
+    let mut world = World::new(seed, 3, 1);
+    world.local_sessions = true;
+    world.upgrading = [0, 3].into();
+    world.start_all();
+    let leader = world.settle();
+    (world, leader)
+}
+
+/// Zxids of all servers.
+fn zxids(world: &mut World) -> Vec<i64> {
+    (0..4).map(|node| world.server(node).keeper().db().last_zxid()).collect()
+}
+
+/// Creates a node and an ephemeral one in one request; gives both results.
+fn create_both(world: &mut World, conn: ConnId, path: &str) -> Vec<i32> {
+    let request = |path, flags| CreateRequest { path, data: None, acl: vec![OPEN_ACL], flags };
+    let other = format!("{path}-e");
+    let mut body = Vec::new();
+    multi::write_ops(&[Op::Create(request(path, 0)), Op::Create(request(&other, 1))], &mut body);
+    let (header, answer) = world.ask_raw(conn, OpCode::Multi, &body).expect("answered");
+    assert_eq!(header.err, 0);
+    let mut reader = Reader::new(&answer);
+    let mut results = Vec::new();
+    loop {
+        let part: MultiHeader = reader.record().expect("a part");
+        if part.done {
+            return results;
+        }
+        results.push(part.err);
+        if part.op == OpCode::Error.code() {
+            assert_eq!(reader.int().expect("the error again"), part.err);
+        } else {
+            reader.string().expect("the path");
+        }
+    }
+}
+
+#[test]
+fn local_sessions_are_no_transactions() {
+    for seed in 0..10 {
+        let (mut world, leader) = local(seed);
+        let before = zxids(&mut world);
+        let clients: Vec<ConnId> = (0..4).map(|node| world.client(node)).collect();
+        world.run(1_000);
+        assert_eq!(zxids(&mut world), before, "seed {seed}");
+        for (node, &conn) in clients.iter().enumerate() {
+            assert_eq!(world.clients[&conn].session as u64 >> 56, node as u64 + 1);
+            let path = format!("/p{node}");
+            assert_eq!(create(&mut world, conn, &path, 0), Some(0), "seed {seed}");
+            assert_eq!(exists(&mut world, conn, &path), Some(true));
+            let sync = world.ask(conn, OpCode::Sync, &PathRequest { path: "/" }).expect("answered");
+            assert_eq!(sync.0.err, 0);
+            let mntr = world.word(node, "mntr");
+            assert!(mntr.contains("zk_local_sessions\t1\n") && mntr.contains("zk_global_sessions\t0\n"), "{mntr}");
+        }
+        // What only a session of all servers may do.
+        let refused = ErrorCode::EphemeralOnLocalSession.code();
+        for (node, &conn) in clients.iter().enumerate() {
+            let (both, e) = (format!("/b{node}"), format!("/e{node}"));
+            let session = world.clients[&conn].session;
+            if world.upgrading.contains(&node) {
+                assert_eq!(create_both(&mut world, conn, &both), [0, 0], "seed {seed}");
+                assert_eq!(create(&mut world, conn, &e, 1), Some(0));
+                world.agree();
+                let db = world.server(leader).keeper().db();
+                assert!(db.sessions().contains_key(&session) && db.tree().ephemerals(session).count() == 2);
+                assert!(world.word(node, "mntr").contains("zk_local_sessions\t0\n"));
+            } else {
+                assert_eq!(create_both(&mut world, conn, &both), [0, refused], "seed {seed}, server {node}");
+                assert_eq!(exists(&mut world, conn, &both), Some(false), "all or nothing");
+                assert_eq!(create(&mut world, conn, &e, 1), Some(refused));
+                assert!(world.word(node, "mntr").contains("zk_local_sessions\t1\n"));
+                let dump = world.word(node, "dump");
+                assert!(dump.contains("Local Session Sets (1)/(1):\n"), "{dump}");
+                assert!(dump.contains(&format!("\t0x{session:x}\n")), "{dump}");
+                assert!(dump.contains(if node == leader { "Global Session Sets (" } else { "Global Sessions(" }));
+            }
+        }
+        for &conn in &clients {
+            assert_eq!(exists(&mut world, conn, "/"), Some(true), "seed {seed}: it lives");
+        }
+        world.run(300);
+        // With its leader, a server loses its local sessions; the others go on, anywhere.
+        let clients: Vec<Client> = clients.iter().map(|conn| world.clients[conn].clone()).collect();
+        world.kill(leader, true);
+        let away = clients.iter().find(|client| client.node != leader && client.node != 3).expect("a voter").node;
+        world.settle();
+        for (node, client) in clients.iter().enumerate() {
+            let conn = world.open(away, Some(client));
+            assert_eq!(world.connected(conn), world.upgrading.contains(&node), "seed {seed}, server {node}");
+        }
+    }
+}
+
+#[test]
+fn a_local_session_stays_where_it_is_and_ends_there() {
+    let (mut world, leader) = local(90);
+    let conn = world.client(leader);
+    assert_eq!(create(&mut world, conn, "/n", 0), Some(0));
+    for node in 0..4 {
+        let conn = world.client(node);
+        let client = world.clients[&conn].clone();
+        for other in (0..4).filter(|other| *other != node) {
+            let lost = world.open(other, Some(&client));
+            assert!(!world.connected(lost), "of {node} at {other}");
+        }
+        assert_eq!(exists(&mut world, conn, "/"), Some(true), "nobody else could end it");
+        let back = world.open(node, Some(&client));
+        assert!(world.connected(back) && world.clients[&back].session == client.session);
+        assert!(world.clients[&conn].closed);
+        // Answers come in order, the last one too.
+        let before = zxids(&mut world)[leader];
+        let path = format!("/last{node}");
+        let request = CreateRequest { path: &path, data: None, acl: vec![OPEN_ACL], flags: 0 };
+        let xid = world.request(back, OpCode::Create, &request);
+        world.goodbye(back);
+        world.run_until(2_000, "closed", |world| world.clients[&back].closed);
+        assert_eq!(world.reply(back).map(|(header, _)| (header.xid, header.err)), Some((xid, 0)));
+        assert_eq!(world.reply(back).map(|(header, _)| (header.xid, header.err)), Some((9, 0)));
+        assert_eq!(zxids(&mut world)[leader], before + 1, "no transaction ends it");
+        let gone = world.open(node, Some(&client));
+        assert!(!world.connected(gone));
+        // One that is silent.
+        let silent = world.client(node);
+        world.run(3_000);
+        assert!(world.clients[&silent].closed);
+        assert!(world.word(node, "mntr").contains("zk_local_sessions\t0\n"));
+    }
 }

@@ -1,6 +1,6 @@
 //! Anything that can happen, from seeds.
 
-use super::world::World;
+use super::world::{Client, World};
 use crate::proto::{CreateRequest, OPEN_ACL, OpCode, PathWatchRequest, ReplyHeader};
 use crate::zab::ConnId;
 use std::collections::BTreeMap;
@@ -39,6 +39,12 @@ impl Promises {
     }
 }
 
+/// Some clients are content with a server that is cut off.
+fn open(world: &mut World, node: usize, session: Option<&Client>) -> ConnId {
+    let content = world.read_only_mode && world.random.chance(500_000);
+    world.open_as(node, session, Some(content))
+}
+
 fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promises) {
     let mut all = std::mem::take(conns);
     for conn in &all {
@@ -55,7 +61,7 @@ fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promi
         }
         let node = world.random.index(world.nodes.len());
         let old = world.clients[&conn].clone();
-        let again = world.open(node, Some(&old));
+        let again = open(world, node, Some(&old));
         if world.connected_within(again, 300) == Some(true) {
             promises.moved += 1;
             all.push(again);
@@ -63,7 +69,7 @@ fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promi
     }
     if all.len() < 4 {
         let node = world.random.index(world.nodes.len());
-        let conn = world.open(node, None);
+        let conn = open(world, node, None);
         if world.connected_within(conn, 300) == Some(true) {
             all.push(conn);
         }
@@ -131,15 +137,30 @@ fn accident(world: &mut World) {
     }
 }
 
+/// What is tried besides accidents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trial {
+    Nothing,
+    Members,
+    /// Local sessions, and servers that serve reads when they are cut off.
+    Modes,
+}
+
 /// A seed; gives how often a session was taken to another server, and how often the members were changed.
-fn run(seed: u64, reconfig: bool) -> (u32, u32) {
+fn run(seed: u64, trial: Trial) -> (u32, u32) {
+    let reconfig = trial == Trial::Members;
     let voters = if seed % 7 == 6 { 5 } else { 3 };
     let observers = if reconfig { 1 + seed as usize % 2 } else { usize::from(seed.is_multiple_of(3)) };
     let mut world = World::new(seed, voters, observers);
     world.reconfig_enabled = reconfig;
     world.commit_log_count = if seed.is_multiple_of(2) { 10 } else { 500 };
     world.snap_count = if seed % 4 < 2 { 30 } else { 100_000 };
-    world.linearizable_reads = seed % 5 < 2;
+    world.linearizable_reads = seed % 5 < 2 && trial != Trial::Modes;
+    if trial == Trial::Modes {
+        world.read_only_mode = true;
+        world.local_sessions = true;
+        world.upgrading = (0..voters + observers).filter(|node| !(seed + *node as u64).is_multiple_of(4)).collect();
+    }
     // The log files are short enough, for most learners that come back.
     world.snapshot_size_permille = Some(if seed.is_multiple_of(3) { 330 } else { 0 });
     world.start_all();
@@ -182,14 +203,14 @@ fn run(seed: u64, reconfig: bool) -> (u32, u32) {
     (promises.moved, promises.reconfigured)
 }
 
-fn all_seeds(reconfig: bool) -> (u32, u32) {
+fn all_seeds(trial: Trial) -> (u32, u32) {
     let seeds = match std::env::var("OTTLA_ENSEMBLE_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => seed..seed + 1,
         None => 0..std::env::var("OTTLA_ENSEMBLE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(40),
     };
     let (mut moved, mut reconfigured) = (0, 0);
     for seed in seeds {
-        let done = std::panic::catch_unwind(|| run(seed, reconfig)).unwrap_or_else(|error| {
+        let done = std::panic::catch_unwind(|| run(seed, trial)).unwrap_or_else(|error| {
             eprintln!("seed {seed} failed");
             std::panic::resume_unwind(error)
         });
@@ -205,10 +226,15 @@ fn one_seed_only() -> bool {
 
 #[test]
 fn whatever_happens() {
-    assert!(all_seeds(false).0 > 0 || one_seed_only(), "no session was ever moved");
+    assert!(all_seeds(Trial::Nothing).0 > 0 || one_seed_only(), "no session was ever moved");
 }
 
 #[test]
 fn whatever_happens_to_the_members() {
-    assert!(all_seeds(true).1 > 20 || one_seed_only(), "the members were hardly ever changed");
+    assert!(all_seeds(Trial::Members).1 > 20 || one_seed_only(), "the members were hardly ever changed");
+}
+
+#[test]
+fn whatever_happens_to_sessions_of_one_server() {
+    assert!(all_seeds(Trial::Modes).0 > 0 || one_seed_only(), "no session was ever moved");
 }

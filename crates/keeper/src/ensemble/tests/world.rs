@@ -94,6 +94,9 @@ pub struct World {
     pub leader_serves: bool,
     pub linearizable_reads: bool,
     pub read_only_mode: bool,
+    pub local_sessions: bool,
+    /// Servers whose local sessions can become more.
+    pub upgrading: BTreeSet<usize>,
     /// Its process stands still, and its clock with it.
     pub frozen: Option<usize>,
     pub aborted_snapshots: u32,
@@ -153,6 +156,8 @@ impl World {
             leader_serves: true,
             linearizable_reads: false,
             read_only_mode: false,
+            local_sessions: false,
+            upgrading: BTreeSet::new(),
             frozen: None,
             aborted_snapshots: 0,
             sent_snapshots: 0,
@@ -178,6 +183,8 @@ impl World {
             skip_acl: self.reconfig_enabled,
             linearizable_reads: self.linearizable_reads,
             read_only_mode: self.read_only_mode,
+            local_sessions: self.local_sessions,
+            local_sessions_upgrading: self.upgrading.contains(&node),
             four_letter_whitelist: vec!["*".to_owned()],
             ..ServerConfig::default()
         };
@@ -645,6 +652,22 @@ impl World {
             self.client_sends(conn, &frame);
         }
         xid
+    }
+
+    /// As [`Self::ask`], with a body as it is.
+    pub fn ask_raw(&mut self, conn: ConnId, op: OpCode, body: &[u8]) -> Option<(ReplyHeader, Vec<u8>)> {
+        let client = self.clients.get_mut(&conn).expect("there");
+        client.xid += 1;
+        let mut frame = RequestHeader { xid: client.xid, op: op.code() }.to_bytes();
+        frame.extend_from_slice(body);
+        self.client_sends(conn, &frame);
+        for _ in 0..10_000 {
+            if let Some(answer) = self.reply(conn) {
+                return Some(answer);
+            }
+            self.tick();
+        }
+        None
     }
 
     /// Ends the session.
