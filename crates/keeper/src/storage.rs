@@ -1,6 +1,7 @@
 //! A keeper's data directory (`FileTxnSnapLog`): what is in it, how a server starts from it, how snapshots get there
 //! and old files go. What only a server of an ensemble does with its files is in [`ensemble`].
 
+mod configurations;
 mod ensemble;
 
 pub use ensemble::{ACCEPTED_EPOCH, CURRENT_EPOCH};

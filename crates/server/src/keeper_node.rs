@@ -165,7 +165,12 @@ fn member(
     clock: Clock,
     fatal: Fatal,
 ) -> Result<KeeperParts, StartError> {
-    let restored = storage.restore_ensemble(quorum.commit_log_count as usize).map_err(StartError::new)?;
+    let tail = quorum.commit_log_count as usize;
+    let restored = match quorum.reconfig_enabled {
+        true => storage.restore_members(tail, quorum.verifier.version),
+        false => storage.restore_ensemble(tail),
+    };
+    let restored = restored.map_err(StartError::new)?;
     tracing::info!(
         znodes = restored.database.tree().node_count(),
         last_zxid = format_args!("{:#x}", restored.zab.last_zxid),

@@ -71,6 +71,7 @@ impl JournalWriter {
             Job::Roll => self.log.roll().map_err(|error| self.storage.log_failed(error))?,
             Job::AcceptedEpoch(epoch) => self.storage.write_epoch(ACCEPTED_EPOCH, epoch)?,
             Job::CurrentEpoch(epoch) => self.storage.write_epoch(CURRENT_EPOCH, epoch)?,
+            Job::KeepConfigurations(texts) => self.storage.keep_configurations(&texts)?,
             Job::Truncate { zxid, reload } => {
                 self.storage.truncate(zxid)?;
                 self.log = self.storage.log();

@@ -4,7 +4,8 @@
 //! the sockets, the threads and the disk.
 //!
 //! How a host drives it:
-//! 1. [`KeeperStorage::restore_ensemble`](crate::storage::KeeperStorage::restore_ensemble), then [`EnsembleServer::new`].
+//! 1. [`KeeperStorage::restore_ensemble`](crate::storage::KeeperStorage::restore_ensemble), or with `reconfigEnabled`
+//!    [`KeeperStorage::restore_members`](crate::storage::KeeperStorage::restore_members), then [`EnsembleServer::new`].
 //! 2. Every input under one lock, its outputs carried out in their order under the same lock: those for a connection in
 //!    order on that connection, [`Output::Journal`] in order by one thread.
 //! 3. That thread owns a [`JournalWriter`]: it takes all jobs that wait, calls [`JournalWriter::carry_out`], which syncs
@@ -25,7 +26,7 @@
 mod journal_writer;
 mod latencies;
 mod quorum_connections;
-mod reconfig;
+pub(crate) mod reconfig;
 mod server;
 mod status;
 #[cfg(test)]
@@ -53,11 +54,16 @@ pub struct EnsembleConfig {
     pub leader_serves: bool,
 }
 
-/// What a start found: see [`KeeperStorage::restore_ensemble`](crate::storage::KeeperStorage::restore_ensemble).
+/// What a start found: see [`KeeperStorage::restore_ensemble`](crate::storage::KeeperStorage::restore_ensemble) and
+/// [`KeeperStorage::restore_members`](crate::storage::KeeperStorage::restore_members).
 #[derive(Debug)]
 pub struct Restored {
     pub database: Box<Database>,
     pub zab: crate::zab::Restored,
+    /// Texts of the configurations of the log behind the snapshot, in their order.
+    pub configurations: Vec<Vec<u8>>,
+    /// And of earlier ones. Some may be there twice.
+    pub overtaken: Vec<Vec<u8>>,
 }
 
 /// What happens to a server.
@@ -209,6 +215,9 @@ pub enum Job {
     CurrentEpoch(i64),
     /// Take everything after the zxid out of the log; with `reload`, read the tree again.
     Truncate { zxid: i64, reload: bool },
+    /// These configurations may be committed, and the log will not have them any more: they are on disk before what follows.
+    /// They take the place of those of before.
+    KeepConfigurations(Vec<String>),
     /// The tree that the leader sent takes the place of all snapshots and logs. It is lent out to be written, and comes
     /// back with [`Written`].
     InstallSnapshot(Box<Database>),

@@ -7,29 +7,45 @@ use crate::database::Database;
 use crate::keeper_server::KeeperServer;
 use crate::proto::CONFIG_NODE;
 use crate::request_processor::EnsembleView;
-use crate::zab::{Membership, QuorumVerifier, Txn};
+use crate::zab::{Membership, QuorumVerifier};
 use ottla_base::time::Now;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The configuration in the tree, when it is later than this version.
-fn later_in_tree(db: &Database, version: i64) -> Option<QuorumVerifier> {
-    let text = std::str::from_utf8(db.tree.get(CONFIG_NODE)?.data()?).ok()?;
-    QuorumVerifier::parse(text).ok().filter(|verifier| verifier.version > version && !verifier.voters().is_empty())
+fn readable(text: &[u8]) -> Option<QuorumVerifier> {
+    QuorumVerifier::parse(std::str::from_utf8(text).ok()?).ok().filter(|verifier| !verifier.voters().is_empty())
 }
 
-/// At a start: the host keeps what was committed. Each later one of the log, or in a snapshot's tree, may be committed.
-pub(super) fn membership(config: &EnsembleConfig, db: &Database, tail: &[Txn]) -> Membership {
+/// The configuration in the tree, when it is later than this version.
+fn later_in_tree(db: &Database, version: i64) -> Option<QuorumVerifier> {
+    readable(db.tree.get(CONFIG_NODE)?.data()?).filter(|verifier| verifier.version > version)
+}
+
+/// The version of the configuration in the tree; 0 when there is none.
+pub(crate) fn version_in_tree(db: &Database) -> i64 {
+    later_in_tree(db, 0).map_or(0, |verifier| verifier.version)
+}
+
+/// At a start: the host keeps what was committed. Each later one that is known, or in a snapshot's tree, may be committed.
+pub(super) fn membership(
+    config: &EnsembleConfig,
+    db: &Database,
+    logged: &[Vec<u8>],
+    overtaken: &[Vec<u8>],
+) -> Membership {
     let active = Arc::clone(&config.zab.verifier);
     if !config.server.reconfig_enabled {
         return Membership::fixed(active);
     }
     let mut membership = Membership::dynamic(active, None);
-    for txn in tail {
-        membership.propose_txn(&txn.data);
-    }
-    if let Some(verifier) = later_in_tree(db, membership.last_seen().version) {
+    let in_tree = later_in_tree(db, membership.active().version);
+    let mut all: Vec<QuorumVerifier> = logged.iter().filter_map(|text| readable(text)).chain(in_tree).collect();
+    all.sort_by_key(|verifier| verifier.version);
+    for verifier in all {
         membership.propose(Arc::new(verifier));
+    }
+    for verifier in overtaken.iter().filter_map(|text| readable(text)) {
+        membership.was_overtaken(Arc::new(verifier));
     }
     if membership.is_changing() {
         let version = membership.last_seen().version;
@@ -82,9 +98,9 @@ mod tests {
     use crate::keeper_server::ServerConfig;
     use crate::proto::OpCode;
     use crate::txn::{SetDataTxn, TxnEntry, TxnHeader};
-    use crate::zab::ZabConfig;
     use crate::zab::election::ElectionTiming;
     use crate::zab::messages::InitialMessage;
+    use crate::zab::{Txn, ZabConfig};
     use ottla_base::random::Random;
 
     fn members(count: i64, version: i64) -> String {
@@ -119,15 +135,39 @@ mod tests {
     #[test]
     fn of_two_changes_in_the_log_either_may_be_committed() {
         let epoch = 1 << 32;
-        let tail = [reconfig_txn(&members(5, epoch + 1), epoch + 1), reconfig_txn(&members(3, epoch + 2), epoch + 2)];
+        let txns = [reconfig_txn(&members(5, epoch + 1), epoch + 1), reconfig_txn(&members(3, epoch + 2), epoch + 2)];
         let mut db = Database::new(false);
-        for txn in &tail {
+        for txn in &txns {
             db.apply(&TxnEntry::decode(&txn.data).expect("good"), &mut ());
         }
-        let membership = membership(&config(true), &db, &tail);
+        let membership = membership(&config(true), &db, &texts([members(5, epoch + 1), members(3, epoch + 2)]), &[]);
         assert_eq!(membership.last_seen().version, epoch + 2);
         assert!(!membership.has_quorums(&BTreeSet::from([1, 2])), "no quorum of the five");
         assert!(membership.has_quorums(&BTreeSet::from([1, 2, 3])));
+    }
+
+    fn texts<const N: usize>(texts: [String; N]) -> Vec<Vec<u8>> {
+        texts.map(String::into_bytes).to_vec()
+    }
+
+    #[test]
+    fn what_was_overtaken_is_asked_until_a_later_one_is_committed() {
+        let epoch = 1 << 32;
+        let mut db = Database::new(false);
+        let last = reconfig_txn(&members(3, epoch + 9), epoch + 9);
+        db.apply(&TxnEntry::decode(&last.data).expect("good"), &mut ());
+        // The first of them is known to be committed, and one is there twice.
+        let overtaken = texts([members(9, 0), members(5, epoch + 4), members(5, epoch + 4)]);
+        let membership = membership(&config(true), &db, &[], &overtaken);
+        assert_eq!(membership.last_seen().version, epoch + 9);
+        assert!(!membership.has_quorums(&BTreeSet::from([1, 2])), "no quorum of the five");
+        assert!(membership.has_quorums(&BTreeSet::from([1, 2, 3])));
+        assert_eq!(membership.undecided().len(), 3);
+        let now = Now { mono_us: 5, wall_ms: 5 };
+        let (configurations, zab) = (Vec::new(), crate::zab::Restored::default());
+        let restored = Restored { database: Box::new(db), zab, configurations, overtaken };
+        let server = EnsembleServer::new(config(true), restored, Random::new(1), now, &mut Vec::new());
+        assert!(!server.zab().membership().has_quorums(&BTreeSet::from([1, 2])));
     }
 
     #[test]
@@ -137,7 +177,12 @@ mod tests {
             let (mut db, now) = (Box::new(Database::new(false)), Now { mono_us: 5, wall_ms: 5 });
             let text = members(5, version);
             db.apply(&TxnEntry::decode(&reconfig_txn(&text, version).data).expect("good"), &mut ());
-            let restored = Restored { database: db, zab: crate::zab::Restored::default() };
+            let restored = Restored {
+                database: db,
+                zab: crate::zab::Restored::default(),
+                configurations: Vec::new(),
+                overtaken: Vec::new(),
+            };
             let mut out = Vec::new();
             let server = EnsembleServer::new(config(enabled), restored, Random::new(1), now, &mut out);
             let membership = server.zab().membership();

@@ -50,6 +50,8 @@ pub struct EnsembleServer {
     pub(super) timeline: Timeline,
     pub(super) latencies: Latencies,
     last_ticket: u64,
+    /// There may be configurations on disk that are not in the log.
+    keeps_configurations: bool,
     /// Of the members, as they were told last.
     pub(super) seen_generation: u64,
     appends: Vec<Txn>,
@@ -68,7 +70,8 @@ impl EnsembleServer {
         let mut db = *restored.database;
         let applied = db.last_zxid();
         let tree_options = db.tree.options();
-        let membership = reconfig::membership(&config, &db, &restored.zab.tail);
+        let membership = reconfig::membership(&config, &db, &restored.configurations, &restored.overtaken);
+        let keeps_configurations = !membership.undecided().is_empty();
         set_ensemble_node(&config, &mut db, now);
         let mut zab_out = Vec::new();
         let zab = ZabPeer::with_membership(config.zab.clone(), membership, restored.zab, now, &mut zab_out);
@@ -89,6 +92,7 @@ impl EnsembleServer {
             timeline: Timeline::default(),
             latencies: Latencies::default(),
             last_ticket: 0,
+            keeps_configurations,
             seen_generation: 0,
             appends: Vec::new(),
             wants: VecDeque::new(),
@@ -422,8 +426,20 @@ impl EnsembleServer {
             }
         };
         self.flush_appends(out);
+        if matches!(job, Job::Truncate { .. } | Job::InstallSnapshot(_)) {
+            self.keep_configurations(out);
+        }
         self.last_ticket = ticket;
         out.push(Output::Journal(Entry { ticket, job }));
+    }
+
+    /// What the log is about to forget of the members is written elsewhere, until a leader of theirs has a quorum.
+    fn keep_configurations(&mut self, out: &mut Vec<Output>) {
+        let texts = self.zab.membership().undecided();
+        if self.keeps_configurations || !texts.is_empty() {
+            self.keeps_configurations = !texts.is_empty();
+            out.push(Output::Journal(Entry { ticket: self.last_ticket, job: Job::KeepConfigurations(texts) }));
+        }
     }
 
     fn flush_appends(&mut self, out: &mut Vec<Output>) {
@@ -484,6 +500,9 @@ impl EnsembleServer {
         self.keeper.set_mode(mode);
         self.keeper.start_serving(now, place, zxid);
         self.service_began(now);
+        if self.keeps_configurations {
+            self.keep_configurations(out);
+        }
         out.push(Output::Serving { epoch });
     }
 

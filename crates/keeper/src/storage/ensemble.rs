@@ -25,7 +25,9 @@ impl KeeperStorage {
     #[doc(alias = "QuorumPeer.loadDataBase")]
     pub fn restore_ensemble(&self, retain: usize) -> Result<Restored, StorageError> {
         let mut tail: VecDeque<Txn> = VecDeque::new();
+        let mut configurations = Vec::new();
         let restored = self.restore_with(|zxid, bytes| {
+            configurations.extend(zab::membership::configuration_of(bytes).map(<[u8]>::to_vec));
             if tail.len() >= retain {
                 tail.pop_front();
             }
@@ -41,7 +43,7 @@ impl KeeperStorage {
             floor: restored.snapshot_zxid,
             tail: tail.into(),
         };
-        Ok(Restored { database: Box::new(restored.database), zab })
+        Ok(Restored { database: Box::new(restored.database), zab, configurations, overtaken: Vec::new() })
     }
 
     /// `acceptedEpoch` and `currentEpoch`, made when they are missing, and checked against each other and the data.

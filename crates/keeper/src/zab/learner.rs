@@ -201,8 +201,7 @@ impl Learner {
         if let Phase::ReceivingSnapshot { zxid } = self.phase
             && self.conn == Some(conn)
         {
-            // What its tree says of the members, NEWLEADER says too.
-            cx.membership.truncate(0);
+            cx.membership.overtake();
             cx.journal.install_snapshot(zxid, cx.out);
             self.synchronise_from(cx, zxid);
         }
@@ -262,7 +261,8 @@ impl Learner {
             PacketType::Ping => {}
             PacketType::Diff => {
                 if self.from_scratch {
-                    cx.truncate(0);
+                    cx.membership.overtake();
+                    cx.journal.truncate(0, cx.out);
                 }
                 self.synchronise_from(cx, cx.journal.last_zxid());
             }
@@ -346,6 +346,8 @@ impl Learner {
         if let Some(config) = packet.data.as_ref().filter(|config| config.len() > 1) {
             self.told = cx.membership.parse(config).filter(|_| cx.membership.is_dynamic());
         }
+        // What a snapshot's tree says of the members, NEWLEADER says too.
+        cx.membership.forget_overtaken();
         // Before what is still under way: that may have a later one, which must not hide this.
         if let Some(verifier) = &self.told
             && cx.membership.told(Arc::clone(verifier))

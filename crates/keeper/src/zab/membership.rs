@@ -22,6 +22,9 @@ pub struct Membership {
     /// Known here, not known to be committed, in the order of versions (`QuorumPeer.getLastSeenQuorumVerifier` is the last
     /// of them). The version is the zxid of the transaction, or, for the first version of all, the beginning of an epoch.
     proposed: Vec<Arc<QuorumVerifier>>,
+    /// Acknowledged by this server once, but not in its log any more, as a leader's history has taken its place: committed and
+    /// overtaken, or never committed. Until that leader is known to have a quorum, they are asked; they are never activated.
+    overtaken: Vec<Arc<QuorumVerifier>>,
     /// Counts changes.
     generation: u64,
 }
@@ -31,7 +34,7 @@ impl Membership {
     #[must_use]
     pub fn fixed(active: Arc<QuorumVerifier>) -> Self {
         let text = active.to_string().into_bytes();
-        Self { dynamic: false, active, text, proposed: Vec::new(), generation: 0 }
+        Self { dynamic: false, active, text, proposed: Vec::new(), overtaken: Vec::new(), generation: 0 }
     }
 
     /// Members that may change; `proposed` is a later configuration that a former life logged.
@@ -74,6 +77,12 @@ impl Membership {
         !self.proposed.is_empty()
     }
 
+    /// Texts of those that may be committed.
+    #[must_use]
+    pub fn undecided(&self) -> Vec<String> {
+        self.overtaken.iter().chain(&self.proposed).map(|verifier| verifier.to_string()).collect()
+    }
+
     /// Another number after each change.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -93,7 +102,7 @@ impl Membership {
     }
 
     fn all(&self) -> impl Iterator<Item = &QuorumVerifier> {
-        std::iter::once(&self.active).chain(&self.proposed).map(AsRef::as_ref)
+        std::iter::once(&self.active).chain(&self.proposed).chain(&self.overtaken).map(AsRef::as_ref)
     }
 
     /// Does the server vote in any of the configurations?
@@ -128,6 +137,7 @@ impl Membership {
     pub fn has_quorums_for(&self, zxid: i64, sids: &BTreeSet<i64>) -> bool {
         self.active.contains_quorum(sids)
             && self.proposed.iter().all(|verifier| verifier.version > zxid || verifier.contains_quorum(sids))
+            && self.overtaken.iter().all(|verifier| verifier.contains_quorum(sids))
     }
 
     /// Where a server is.
@@ -197,8 +207,30 @@ impl Membership {
         self.active = Arc::clone(verifier);
         self.text = verifier.to_string().into_bytes();
         self.proposed.retain(|proposed| proposed.version > verifier.version);
+        self.overtaken.retain(|overtaken| overtaken.version > verifier.version);
         self.generation += 1;
         true
+    }
+
+    /// Another history takes the log's place, and is not known to be that of a quorum yet.
+    pub(super) fn overtake(&mut self) {
+        self.overtaken.append(&mut self.proposed);
+        self.generation += 1;
+    }
+
+    /// As [`Self::overtake`], in a former life.
+    pub(crate) fn was_overtaken(&mut self, verifier: Arc<QuorumVerifier>) {
+        if self.dynamic && verifier.version > self.active.version {
+            self.overtaken.push(verifier);
+        }
+    }
+
+    /// The history is that of an elected leader: what it does not have was never committed.
+    pub(super) fn forget_overtaken(&mut self) {
+        if !self.overtaken.is_empty() {
+            self.overtaken.clear();
+            self.generation += 1;
+        }
     }
 
     /// The log ends here: what was proposed after it never was.
@@ -249,6 +281,27 @@ mod tests {
         assert!(membership.committed_by(8).is_none() && membership.activate(&committed));
         assert!(quorums(&membership, &[4, 5]) && !membership.is_changing() && !membership.is_observer(1));
         assert!(!membership.activate(&verifier(&[1], 9)));
+    }
+
+    #[test]
+    fn what_a_leaders_history_overtook_is_asked_and_never_activated() {
+        let mut membership = Membership::dynamic(verifier(&[1, 2, 3], 5), Some(verifier(&[3, 4, 5], 7)));
+        membership.overtake();
+        assert!(!quorums(&membership, &[1, 2]) && quorums(&membership, &[2, 3, 4]));
+        assert!(!membership.has_quorums_for(6, &BTreeSet::from([1, 2])), "nobody knows what it was overtaken by");
+        assert!(membership.committed_by(i64::MAX).is_none() && membership.undecided().len() == 1);
+        assert!(membership.is_any_voter(5) && membership.last_seen().version == 5);
+        // A later one that is committed decides it.
+        let (mut later, mut leader) = (membership.clone(), membership);
+        assert!(later.activate(&verifier(&[1, 2], 9)) && later.undecided().is_empty() && quorums(&later, &[1, 2]));
+        // And so does a leader's history that does not have it.
+        leader.forget_overtaken();
+        assert!(leader.undecided().is_empty() && quorums(&leader, &[1, 2]));
+        // From a former life; what is not later than the committed one is none.
+        leader.was_overtaken(verifier(&[4, 5, 6], 5));
+        assert!(quorums(&leader, &[1, 2]));
+        leader.was_overtaken(verifier(&[4, 5, 6], 6));
+        assert!(!quorums(&leader, &[1, 2]));
     }
 
     #[test]

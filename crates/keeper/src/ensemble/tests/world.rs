@@ -211,7 +211,11 @@ impl World {
         let config = StorageConfig { log, snapshot_size_permille, name_seed, ..StorageConfig::new("/zk") };
         let storage = KeeperStorage::open(disk, config);
         let storage = storage.map_err(|e| e.to_string())?;
-        let restored = storage.restore_ensemble(self.commit_log_count).map_err(|e| e.to_string())?;
+        let restored = match self.reconfig_enabled {
+            true => storage.restore_members(self.commit_log_count, self.verifiers[node].version),
+            false => storage.restore_ensemble(self.commit_log_count),
+        };
+        let restored = restored.map_err(|e| e.to_string())?;
         assert_eq!(restored.database.digest_mismatches(), 0);
         let mut out = Vec::new();
         let config = self.config(node);

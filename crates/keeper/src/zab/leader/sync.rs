@@ -159,6 +159,7 @@ impl Leader {
             return;
         }
         self.enter(cx, Phase::Broadcast);
+        cx.membership.forget_overtaken();
         let before = Arc::clone(cx.membership.active());
         cx.deliver_to(cx.journal.last_zxid());
         let zxid = first_zxid(self.epoch);
