@@ -74,12 +74,21 @@ impl fmt::Display for Unreadable {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct QuorumConnections {
+    /// Bytes that may wait behind a snapshot.
+    pub most_waiting: usize,
     conns: BTreeMap<ConnId, Connection>,
     dirty: Vec<ConnId>,
     /// Behind a snapshot too much has gathered for these.
     overfull: Vec<ConnId>,
+}
+
+impl Default for QuorumConnections {
+    fn default() -> Self {
+        let (conns, dirty, overfull) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { most_waiting: QUORUM_WAITING_BYTES, conns, dirty, overfull }
+    }
 }
 
 impl QuorumConnections {
@@ -164,7 +173,7 @@ impl QuorumConnections {
         }
         connection.stats.sent += 1;
         packet.write(&mut connection.unsent);
-        if connection.unsent.len() > QUORUM_WAITING_BYTES {
+        if connection.unsent.len() > self.most_waiting {
             self.overfull.push(conn);
         }
     }
@@ -227,5 +236,49 @@ impl QuorumConnections {
         if self.conns.remove(&conn).is_some() {
             out.push(QuorumOutput::Close { conn });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_behind_a_snapshot_is_bounded() {
+        let mut quorum = QuorumConnections { most_waiting: 1_000, ..QuorumConnections::default() };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        for conn in [1, 2] {
+            assert!(quorum.add(conn, Some(peer), 0));
+        }
+        let packet = QuorumPacket::with(PacketType::Commit, 7, [0; 190]);
+        let mut out = Vec::new();
+        quorum.begin_snapshot(1, 5, &mut out);
+        for _ in 0..4 {
+            quorum.send(1, &packet);
+            quorum.send(2, &packet);
+            quorum.flush(&mut out);
+        }
+        assert!(quorum.take_overfull().is_empty());
+        quorum.send(1, &packet);
+        quorum.send(2, &packet);
+        assert_eq!(quorum.take_overfull(), [1], "the other one has none before it");
+        assert!(quorum.take_overfull().is_empty(), "told once");
+        // Another one, whose snapshot ends in time.
+        quorum.close(1, &mut out);
+        assert!(quorum.add(3, Some(peer), 0));
+        quorum.begin_snapshot(3, 5, &mut out);
+        quorum.send(3, &packet);
+        out.clear();
+        while !out.contains(&QuorumOutput::SnapshotEnd { conn: 3 }) {
+            quorum.flush(&mut out);
+            quorum.snapshot_step(3, &Database::new(false), &mut out);
+            assert!(out.len() < 100);
+        }
+        let mut written = Vec::new();
+        packet.write(&mut written);
+        let Some(QuorumOutput::Send { conn: 3, bytes }) = out.last() else { panic!("{out:?}") };
+        assert_eq!(*bytes, written, "what has waited comes behind it");
+        quorum.send(3, &packet);
+        assert!(quorum.take_overfull().is_empty());
     }
 }

@@ -483,3 +483,72 @@ fn sessions_outlive_a_suspension_of_all_machines() {
         }
     }
 }
+
+/// An ensemble of three with four hundred nodes, one of whose followers has lost its disk; gives the leader and that follower.
+fn with_an_empty_follower(seed: u64) -> (World, usize, usize) {
+    let mut world = World::new(seed, 3, 0);
+    world.start_all();
+    let leader = world.settle();
+    let conn = world.client(leader);
+    let empty = (leader + 1) % 3;
+    world.kill(empty, false);
+    for n in 0..400 {
+        assert_eq!(create(&mut world, conn, &format!("/n{n}"), 0), Some(0));
+    }
+    world.nodes[empty].disk = ottla_base::sim_disk::SimDisk::new(seed);
+    world.commit_log_count = 5;
+    world.snapshot_size_permille = None;
+    // The leader's own tail is that of its start.
+    let other = (leader + 2) % 3;
+    for node in [leader, other] {
+        world.kill(node, false);
+        world.start(node).expect("starts");
+    }
+    let leader = world.settle();
+    (world, leader, empty)
+}
+
+#[test]
+fn a_snapshot_may_take_longer_than_init_limit_while_it_moves() {
+    let (mut world, leader, empty) = with_an_empty_follower(61);
+    let (before, began_ms) = (world.sent_snapshots, world.now.mono_ms());
+    world.snapshot_pace = 15_000;
+    world.start(empty).expect("starts");
+    assert_eq!(world.settle(), leader);
+    world.agree();
+    let took_ms = world.now.mono_ms() - began_ms;
+    assert!(took_ms > 2_000 + 1_000, "initLimit is 2 s, this took {took_ms} ms");
+    assert_eq!(world.sent_snapshots - before, 1, "and nobody had to begin again");
+}
+
+#[test]
+fn a_snapshot_that_does_not_move_is_given_up() {
+    let (mut world, leader, empty) = with_an_empty_follower(62);
+    let before = world.sent_snapshots;
+    world.snapshot_pace = 0;
+    world.start(empty).expect("starts");
+    world.run(6_000);
+    assert!(world.sent_snapshots - before > 1, "the connection was not closed after initLimit");
+    assert_eq!(world.server(leader).role(), ServerState::Leading);
+    world.snapshot_pace = 300_000;
+    world.settle();
+    world.agree();
+}
+
+#[test]
+fn a_learner_that_takes_its_snapshot_too_slowly_for_what_comes_is_closed() {
+    let (mut world, leader, empty) = with_an_empty_follower(63);
+    let before = world.sent_snapshots;
+    world.server(leader).quorum.most_waiting = 2_000;
+    world.snapshot_pace = 15_000;
+    world.start(empty).expect("starts");
+    world.run_until(5_000, "a snapshot", |world| world.sent_snapshots > before);
+    let conn = world.client(leader);
+    for n in 0..30 {
+        assert_eq!(create(&mut world, conn, &format!("/more{n}"), 0), Some(0), "the others go on");
+    }
+    world.run_until(5_000, "another snapshot", |world| world.sent_snapshots > before + 1);
+    world.snapshot_pace = 300_000;
+    assert_eq!(world.settle(), leader);
+    world.agree();
+}

@@ -101,6 +101,8 @@ pub struct World {
     pub frozen: Option<usize>,
     pub aborted_snapshots: u32,
     pub sent_snapshots: u32,
+    /// How likely a learner takes the next part of its snapshot in a millisecond, in millionths.
+    pub snapshot_pace: u32,
     pub ticks: u32,
 }
 
@@ -161,6 +163,7 @@ impl World {
             frozen: None,
             aborted_snapshots: 0,
             sent_snapshots: 0,
+            snapshot_pace: 300_000,
             ticks: 0,
         }
     }
@@ -421,7 +424,7 @@ impl World {
 
     /// What a server's threads do.
     fn work(&mut self, node: usize) {
-        let (random, now) = (&mut self.random, self.now);
+        let (random, now, snapshot_pace) = (&mut self.random, self.now, self.snapshot_pace);
         let stuck = self.nodes[node].disk_stuck;
         if self.frozen == Some(node) {
             return;
@@ -441,7 +444,7 @@ impl World {
             }
         }
         let Some(life) = &mut self.nodes[node].life else { return };
-        let conns = life.sending.iter().copied().filter(|_| random.chance(300_000));
+        let conns = life.sending.iter().copied().filter(|_| random.chance(snapshot_pace));
         inputs.extend(conns.map(|conn| Input::Quorum(QuorumInput::SnapshotStep { conn })));
         if life.server.keeper().snapshot_running() && random.chance(300_000) {
             inputs.push(Input::Client(keeper_server::Input::SnapshotStep));
