@@ -38,6 +38,8 @@ mod journal;
 mod member;
 mod operator;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use connection::Outbox;
 pub(crate) use journal::Journal;

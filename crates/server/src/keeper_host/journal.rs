@@ -81,6 +81,12 @@ impl Pace {
         self.quick.store(quick, Ordering::Relaxed);
     }
 
+    /// As if all writes had been quick, or none.
+    #[cfg(test)]
+    pub(super) fn believe(&self, quick: bool) {
+        self.quick.store(if quick { 2 * ENOUGH_QUICK } else { 0 }, Ordering::Relaxed);
+    }
+
     /// Will a write keep nobody waiting?
     pub(super) fn is_quick(&self) -> bool {
         self.quick.load(Ordering::Relaxed) >= ENOUGH_QUICK
