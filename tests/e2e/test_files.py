@@ -13,12 +13,12 @@ pytestmark = only_ottla
 
 
 def produce(bootstrap, topic, values, **settings):
-    producer = confluent_kafka.Producer({"log_level": 0, "bootstrap.servers": bootstrap, "message.timeout.ms": 20000, **settings})
+    producer = confluent_kafka.Producer({"log_level": 0, "bootstrap.servers": bootstrap, "message.timeout.ms": 60000, **settings})
     failed = []
     for i, value in enumerate(values):
         producer.produce(topic, value, key=f"k{i}", on_delivery=lambda e, m: failed.append(e) if e else None)
         producer.poll(0)
-    assert producer.flush(30) == 0 and not failed, failed
+    assert producer.flush(90) == 0 and not failed, failed
 
 
 def consume(bootstrap, topic, count, group="reader", partition=0):
@@ -35,7 +35,7 @@ def consume(bootstrap, topic, count, group="reader", partition=0):
 
 def until_loaded(ask):
     """A coordinator that has just been elected still reads its partition: the answer then is to ask again, in both servers."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             return ask()
