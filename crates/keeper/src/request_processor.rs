@@ -3,6 +3,9 @@
 //! keeps its place in the order.
 
 mod reconfig;
+mod sessions;
+#[cfg(test)]
+mod tests;
 
 pub use reconfig::EnsembleView;
 
@@ -20,7 +23,7 @@ use crate::proto::{
     OpCode, PathRequest, ReconfigRequest, SetAclRequest, SetDataRequest, perms,
 };
 use crate::quota::{self, QuotaStats};
-use crate::session_tracker::{self, LOCAL_OWNER, Owner, SessionTracker};
+use crate::session_tracker::{LOCAL_OWNER, Owner, SessionTracker};
 use crate::txn::{
     CheckVersionTxn, CloseSessionTxn, CreateContainerTxn, CreateSessionTxn, CreateTtlTxn, CreateTxn, DeleteTxn,
     ErrorTxn, SetAclTxn, SetDataTxn, TxnDigest, TxnHeader,
@@ -92,11 +95,6 @@ impl RequestProcessor {
     #[must_use]
     pub fn new(config: PrepConfig, last_zxid: i64) -> Self {
         Self { config, pending: PendingChanges::default(), last_zxid, ensemble: None, local_sessions: None }
-    }
-
-    /// Sessions may be known to other servers alone, but not one with this highest byte.
-    pub fn allow_local_sessions(&mut self, own_server_id: u8) {
-        self.local_sessions = Some(own_server_id);
     }
 
     /// The last transaction decided.
@@ -496,30 +494,6 @@ impl RequestProcessor {
         match (read(quota::LIMITS), read(quota::STATS)) {
             (Some(limits), Some(now)) if now.exceeds(&limits, bytes_diff, count_diff) => Err(ErrorCode::QuotaExceeded),
             _ => Ok(()),
-        }
-    }
-}
-
-impl Context<'_> {
-    fn check_session(&mut self) -> Result<(), ErrorCode> {
-        if self.request.local {
-            return Ok(());
-        }
-        let id = self.request.session_id;
-        match (self.sessions.check(id, self.request.owner), self.local_sessions) {
-            (Err(ErrorCode::UnknownSession), Some(own)) if session_tracker::server_id(id) != own => Ok(()),
-            (known, _) => known,
-        }
-    }
-
-    /// As [`Self::check_session`], when all servers have to know the session.
-    fn check_global_session(&mut self) -> Result<(), ErrorCode> {
-        if self.request.local {
-            return Err(ErrorCode::EphemeralOnLocalSession);
-        }
-        match self.sessions.check(self.request.session_id, self.request.owner) {
-            Err(ErrorCode::UnknownSession) => Err(ErrorCode::SessionExpired),
-            known => known,
         }
     }
 }

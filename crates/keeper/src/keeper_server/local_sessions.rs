@@ -172,3 +172,40 @@ impl KeeperServer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::OPEN_ACL;
+
+    fn create(flags: i32) -> CreateRequest<'static> {
+        CreateRequest { path: "/a", data: None, acl: vec![OPEN_ACL], flags }
+    }
+
+    #[test]
+    fn what_needs_a_session_that_all_servers_know() {
+        let (persistent, ephemeral, sequential, container) = (0, 1, 3, 4);
+        for (flags, expected) in [(persistent, false), (ephemeral, true), (sequential, true), (container, false)] {
+            let body = create(flags).to_bytes();
+            assert_eq!(creates_ephemerals(OpCode::Create, &body), expected, "{flags}");
+            assert_eq!(creates_ephemerals(OpCode::Create2, &body), expected, "{flags}");
+            assert!(!creates_ephemerals(OpCode::SetData, &body));
+            let mut body = Vec::new();
+            multi::write_ops(&[Op::Create(create(0)), Op::Create2(create(flags))], &mut body);
+            assert_eq!(creates_ephemerals(OpCode::Multi, &body), expected, "{flags}");
+        }
+        assert!(!creates_ephemerals(OpCode::Create, &create(77).to_bytes()), "there is no such kind of node");
+    }
+
+    #[test]
+    fn what_cannot_be_read_needs_nothing() {
+        let mut body = create(1).to_bytes();
+        for op in [OpCode::Create, OpCode::Create2, OpCode::Multi] {
+            assert!(!creates_ephemerals(op, &[]));
+            assert!(!creates_ephemerals(op, &[0xff; 40]));
+        }
+        while body.pop().is_some() {
+            assert!(!creates_ephemerals(OpCode::Create, &body), "{} bytes", body.len());
+        }
+    }
+}
