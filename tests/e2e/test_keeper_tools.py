@@ -352,6 +352,39 @@ def test_the_original_names(tmp_path, files):
     assert done.stderr == "" and done.stdout.startswith("ZooKeeper Transactional Log File with dbid 0 ")
 
 
+def test_settings_that_were_java_properties(tmp_path):
+    script, config, port = tmp_path / "zkServer.sh", tmp_path / "zoo.cfg", free_port()
+    script.symlink_to(BIN)
+    config.write_text(f"dataDir={tmp_path}/data\nclientPort={port}\nadmin.enableServer=false\nmaxClientCnxns=7\n")
+    flags = "-Xmx100m -Dzookeeper.4lw.commands.whitelist=conf,srvr -Dzookeeper.maxClientCnxns=5 -Dcom.sun.management.jmxremote"
+    run(script, "start", config, env={"SERVER_JVMFLAGS": flags, "ZOO_LOG_DIR": str(tmp_path)})
+    try:
+        assert "maxClientCnxns=7" in four_letters(port, "conf") and "not in the whitelist" in four_letters(port, "mntr")
+    finally:
+        run(script, "stop", config)
+    refused = run(script, "start", config, check=False, env={"JVMFLAGS": "-Dzookeeper.maxCnxns=many", "ZOO_LOG_DIR": str(tmp_path)})
+    assert refused.returncode == 1 and "JVMFLAGS: zookeeper.maxCnxns=many" in refused.stderr
+
+
+def test_a_server_that_is_no_member_any_more_is_stopped(tmp_path):
+    script, config, dynamic, port = tmp_path / "zkServer.sh", tmp_path / "zoo.cfg", tmp_path / "members", free_port()
+    script.symlink_to(BIN)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "myid").write_text("1\n")
+    config.write_text(
+        f"dataDir={tmp_path}/data\ninitLimit=10\nsyncLimit=5\nadmin.enableServer=false\nstandaloneEnabled=false\n"
+        f"4lw.commands.whitelist=*\ndynamicConfigFile={dynamic}\n"
+    )
+    dynamic.write_text(f"server.1=127.0.0.1:{free_port()}:{free_port()}:participant;127.0.0.1:{port}\n")
+    environment = {"ZOO_LOG_DIR": str(tmp_path)}
+    run(script, "start", config, env=environment)
+    wait_for(lambda: "Mode: leader" in run(script, "status", config, check=False).stdout, 20, "the server alone to lead")
+    dynamic.write_text("server.2=127.0.0.1:1:2:participant;127.0.0.1:3\n")
+    assert "this server has no server.N line" in run(script, "status", config, check=False).stderr
+    assert "STOPPED" in run(script, "stop", config).stdout
+    assert "there is no server.1" in run(script, "start", config, check=False, env=environment).stderr
+
+
 # What the shell and the real zkCli are told, line by line; answers are compared, times and the version are not.
 SCRIPT = r"""
 create /a one

@@ -193,9 +193,14 @@ impl ZooConfig {
     /// Reads a `zoo.cfg`.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        config.read(text)?;
-        config.check()?;
+        config.add_file(text)?;
         Ok(config)
+    }
+
+    /// Reads a `zoo.cfg` over what is there, and looks whether all is there that a server needs.
+    pub fn add_file(&mut self, text: &str) -> Result<(), ConfigError> {
+        self.read(text)?;
+        self.check()
     }
 
     /// Reads settings that come from elsewhere (the broker's `keeper.` settings), without asking for what a file must
@@ -431,11 +436,15 @@ impl ZooConfig {
         }
     }
 
-    /// The four-letter words that are answered. Clients of the read-only mode look for a better server by `isro`.
+    /// The four-letter words that are answered: whatever is listed, `zkServer.sh status` asks `srvr`, and clients of the
+    /// read-only mode look for a better server by `isro`.
+    #[doc(alias = "FourLetterCommands.isEnabled")]
     fn words(&self) -> Vec<String> {
         let mut words = self.four_letter_whitelist.clone();
-        if self.read_only_mode && !words.iter().any(|word| word == "isro") {
-            words.push("isro".to_owned());
+        for (always, word) in [(true, "srvr"), (self.read_only_mode, "isro")] {
+            if always && !words.iter().any(|listed| listed == word || listed == "*") {
+                words.push(word.to_owned());
+            }
         }
         words
     }

@@ -2,6 +2,8 @@
 //! same names; and what of them this version can't do.
 
 mod dynamic_files;
+mod java_flags;
+mod whereabouts;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +15,7 @@ use ottla_keeper::keeper_server::ServerConfig;
 use ottla_keeper::storage::StorageConfig;
 
 pub(crate) use dynamic_files::DynamicFiles;
+pub use whereabouts::Whereabouts;
 
 use crate::keeper_operator::OperatorSettings;
 use crate::listener::BindTo;
@@ -60,12 +63,12 @@ impl fmt::Display for KeeperConfigError {
 impl std::error::Error for KeeperConfigError {}
 
 impl KeeperConfig {
-    /// Reads `zoo.cfg` and what it refers to: the dynamic file, and `myid` when there is an ensemble. The second part is
-    /// the one warning about settings that change nothing.
+    /// Reads `zoo.cfg` and what it refers to: the dynamic file, and `myid` when there is an ensemble. Java properties in the
+    /// environment hold where it says nothing. The second part is the one warning about settings that change nothing.
     pub fn load(file: &Path) -> Result<(Self, Option<String>), KeeperConfigError> {
         let name = file.display().to_string();
         let text = read(file).map_err(|error| KeeperConfigError(format!("cannot read {name}: {error}")))?;
-        let (mut config, warning) = Self::parse(&name, &text)?;
+        let (mut config, warning) = Self::parse_over(&java_flags::of_environment(), &name, &text)?;
         let dynamic = config.ensemble.as_ref().filter(|ensemble| ensemble.reconfig_enabled);
         config.dynamic_files = dynamic.map(|ensemble| DynamicFiles::beside(file, ensemble.sid));
         Ok((config, warning))
@@ -73,7 +76,16 @@ impl KeeperConfig {
 
     /// The same with the content of the file.
     pub fn parse(file_name: &str, text: &str) -> Result<(Self, Option<String>), KeeperConfigError> {
-        let mut zoo = ZooConfig::parse(text).map_err(|error| in_file(file_name, &error))?;
+        Self::parse_over("", file_name, text)
+    }
+
+    /// The same over settings that were Java properties.
+    fn parse_over(java: &str, file_name: &str, text: &str) -> Result<(Self, Option<String>), KeeperConfigError> {
+        let mut zoo = ZooConfig::parse_partial(java)
+            .map_err(|error| KeeperConfigError(format!("{}: {}", java_flags::VARIABLES.join(", "), error.message)))?;
+        // Java takes any property; those that nobody knows are its own business.
+        zoo.warnings.clear();
+        zoo.add_file(text).map_err(|error| in_file(file_name, &error))?;
         if let Some(file) = zoo.dynamic_config_file.clone() {
             let name = file.display().to_string();
             let text = read(&file).map_err(|error| {
@@ -133,6 +145,13 @@ impl KeeperConfig {
         let of_keeper = |what: String| KeeperConfigError(format!("keeper: {what}"));
         let given = OwnId { setting: own_id, broker_id };
         let ensemble = ensemble(&mut zoo, Some(&given)).map_err(of_keeper)?;
+        if ensemble.is_some() && zoo.local_sessions && !zoo.local_sessions_upgrading {
+            return Err(KeeperConfigError(
+                "keeper.localSessionsEnabled=true: brokers register by ephemeral nodes, so set \
+                 keeper.localSessionsUpgradingEnabled=true too"
+                    .to_owned(),
+            ));
+        }
         let (mut config, warning) = Self::from_zoo(&zoo, ensemble, "keeper.clientPort").map_err(of_keeper)?;
         if !values.keys().any(|key| key.ends_with("admin.enableServer") || key.ends_with("admin.serverPort")) {
             // A broker has its own port for metrics, and 8080 is everybody's.
@@ -303,7 +322,7 @@ mod tests {
         let (config, warning) = KeeperConfig::parse("zoo.cfg", text).expect("valid");
         assert_eq!((config.client.port, config.server.tick_time_ms, config.server.snap_count), (2182, 2_000, 7));
         assert_eq!((config.server.min_session_timeout_ms, config.server.max_session_timeout_ms), (4_000, 40_000));
-        assert_eq!(config.server.four_letter_whitelist, ["stat", "ruok"]);
+        assert_eq!(config.server.four_letter_whitelist, ["stat", "ruok", "srvr"]);
         assert_eq!(config.storage.data_log_dir, PathBuf::from("/l"));
         assert_eq!(
             warning.as_deref(),
@@ -311,6 +330,17 @@ mod tests {
                 "unknown settings are ignored: my (line 10); only one server.N line: it is ignored, and this is a server alone"
             )
         );
+    }
+
+    #[test]
+    fn java_properties_hold_where_the_file_says_nothing() {
+        let java = java_flags::settings("-Dzookeeper.enforceQuota=true -Dzookeeper.snapCount=5 -Dzookeeper.mine=1");
+        let (config, warning) =
+            KeeperConfig::parse_over(&java, "zoo.cfg", "dataDir=/d\nclientPort=1\nsnapCount=9").expect("valid");
+        assert!(config.server.enforce_quota);
+        assert_eq!((config.server.snap_count, warning), (9, None));
+        let bad = KeeperConfig::parse_over("zookeeper.snapCount=x\n", "zoo.cfg", "dataDir=/d\nclientPort=1");
+        assert!(bad.expect_err("not a number").to_string().contains("JVMFLAGS: zookeeper.snapCount=x"));
     }
 
     #[test]
@@ -382,5 +412,10 @@ mod tests {
         assert_eq!(sid(&values, Some(3)), Ok(Some(2)));
         values.insert("myid".to_owned(), "1".to_owned());
         assert_eq!(sid(&values, Some(3)), Ok(Some(1)));
+        values.insert("localSessionsEnabled".to_owned(), "true".to_owned());
+        let error = sid(&values, None).expect_err("no broker could register");
+        assert!(error.contains("keeper.localSessionsUpgradingEnabled=true too"), "{error}");
+        values.insert("localSessionsUpgradingEnabled".to_owned(), "true".to_owned());
+        assert_eq!(sid(&values, None), Ok(Some(1)));
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
-use ottla_server::keeper_config::KeeperConfig;
+use ottla_server::keeper_config::{KeeperConfig, Whereabouts};
 
 use crate::common::{flag, text};
 use crate::daemon;
@@ -40,7 +40,8 @@ syncLimit=5, the same line for each server,
   server.2=host2:2888:3888
   server.3=host3:2888:3888
 and a file `myid` in dataDir that holds this server's own number. It forms an ensemble with Apache ZooKeeper servers too:
-replace them one at a time. Settings are those of ZooKeeper 3.9; Java system properties (zookeeper.…) go into the same file.";
+replace them one at a time. Settings are those of ZooKeeper 3.9; Java system properties (zookeeper.…) go into the same file,
+or stay where zkServer.sh looks: -Dzookeeper.… in SERVER_JVMFLAGS or JVMFLAGS (the file has the last word).";
 
 fn keeper_flags(command: Command) -> Command {
     command
@@ -101,22 +102,19 @@ fn config_path(given: Option<&str>) -> PathBuf {
     if !given.contains('/') && there.is_file() { there } else { PathBuf::from(given) }
 }
 
-fn read_config(config: &Path) -> Result<KeeperConfig, Failure> {
-    let (parsed, _) = KeeperConfig::load(config)?;
-    Ok(parsed)
-}
-
 fn start(config: &Path) -> Outcome {
-    let parsed = read_config(config)?;
-    let pid_file = parsed.storage.data_dir.join(PID_FILE);
+    // All that can be wrong is told here, not in a log.
+    KeeperConfig::load(config)?;
+    let there = Whereabouts::load(config)?;
+    let pid_file = there.data_dir.join(PID_FILE);
     if let Some(pid) = daemon::running(&pid_file) {
         return Err(Failure::Failed(format!("already running as process {pid}")));
     }
-    std::fs::create_dir_all(&parsed.storage.data_dir)?;
+    std::fs::create_dir_all(&there.data_dir)?;
     let arguments = ["keeper".into(), config.as_os_str().to_owned()];
     let pid = daemon::spawn(&arguments, "zookeeper.out", Some(&pid_file))?;
     for _ in 0..100 {
-        if four_letters(&parsed, "srvr").is_ok() {
+        if four_letters(&there, "srvr").is_ok() {
             println!("Starting zookeeper ... STARTED");
             return Ok(());
         }
@@ -134,7 +132,7 @@ fn start(config: &Path) -> Outcome {
 }
 
 fn stop(config: &Path) -> Outcome {
-    let pid_file = read_config(config)?.storage.data_dir.join(PID_FILE);
+    let pid_file = Whereabouts::load(config)?.data_dir.join(PID_FILE);
     match daemon::running(&pid_file) {
         Some(pid) => {
             daemon::stop(pid, Duration::from_secs(30))?;
@@ -147,14 +145,12 @@ fn stop(config: &Path) -> Outcome {
 }
 
 fn status(config: &Path) -> Outcome {
-    let parsed = read_config(config)?;
-    let answer = four_letters(&parsed, "srvr")
+    let there = Whereabouts::load(config)?;
+    let (host, port) = client_address(&there)?;
+    let answer = four_letters(&there, "srvr")
         .map_err(|_| Failure::Failed("Error contacting service. It is probably not running.".into()))?;
     match answer.lines().find(|line| line.starts_with("Mode: ")) {
-        Some(mode) => {
-            let (host, port) = (client_host(&parsed), parsed.client.port);
-            println!("Client port found: {port}. Client address: {host}. Client SSL: false.\n{mode}");
-        }
+        Some(mode) => println!("Client port found: {port}. Client address: {host}. Client SSL: false.\n{mode}"),
         None => {
             let why = answer.trim_end();
             return Err(Failure::Failed(format!("Error contacting service. It runs, but says: {why}")));
@@ -163,8 +159,8 @@ fn status(config: &Path) -> Outcome {
     Ok(())
 }
 
-fn four_letters(config: &KeeperConfig, word: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect((client_host(config), config.client.port))?;
+fn four_letters(there: &Whereabouts, word: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(client_address(there)?)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(word.as_bytes())?;
     let mut answer = String::new();
@@ -172,9 +168,13 @@ fn four_letters(config: &KeeperConfig, word: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-fn client_host(config: &KeeperConfig) -> &str {
-    match config.client.host.as_str() {
+fn client_address(there: &Whereabouts) -> std::io::Result<(&str, u16)> {
+    let (host, port) = there.client.as_ref().ok_or_else(|| {
+        std::io::Error::other("no clientPort, and this server has no server.N line: where it listens is not known")
+    })?;
+    let host = match host.as_str() {
         "" | "0.0.0.0" | "::" => "localhost",
         host => host,
-    }
+    };
+    Ok((host, *port))
 }
