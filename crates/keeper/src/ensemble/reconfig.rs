@@ -82,7 +82,10 @@ impl EnsembleServer {
         }
         let (membership, leader) = (self.zab.membership(), self.zab.leader());
         let view = leader.filter(|_| membership.is_dynamic()).map(|leader| {
-            let followers = leader.synced_learners().filter(|(_, observer)| !observer).map(|(sid, _)| sid);
+            // Who is to observe by what was just committed follows for a moment still, and logs nothing more.
+            let followers =
+                leader.synced_learners().map(|(sid, observer)| (sid, observer || membership.is_observer(sid)));
+            let followers = followers.filter(|(_, observer)| !observer).map(|(sid, _)| sid);
             let synced: BTreeSet<i64> = followers.chain([self.config.zab.sid]).collect();
             EnsembleView { active: Arc::clone(membership.active()), changing: membership.is_changing(), synced }
         });

@@ -87,6 +87,8 @@ pub struct Election {
     received: BTreeMap<i64, Vote>,
     /// Votes of those who have a leader, of any round.
     out_of_election: BTreeMap<i64, Vote>,
+    /// What servers without a vote were answered last, and when.
+    answered: BTreeMap<i64, (Vote, u64)>,
     interval_ms: u64,
     resend_ms: u64,
     /// A quorum agrees: done at this moment, unless a better vote comes.
@@ -110,6 +112,7 @@ impl Election {
             },
             received: BTreeMap::new(),
             out_of_election: BTreeMap::new(),
+            answered: BTreeMap::new(),
             interval_ms: timing.min_notification_interval_ms,
             resend_ms: 0,
             finalize_ms: None,
@@ -141,6 +144,7 @@ impl Election {
         self.logical_clock = self.logical_clock.saturating_add(1);
         self.received.clear();
         self.out_of_election.clear();
+        self.answered.clear();
         self.interval_ms = self.timing.min_notification_interval_ms;
         self.resend_ms = now_ms + self.interval_ms;
         self.finalize_ms = None;
@@ -192,11 +196,17 @@ impl Election {
         out: &mut Vec<Output>,
     ) -> Option<Vote> {
         if !me.membership.is_any_voter(from) {
-            let reply = notification(self.proposal(), ServerState::Looking, me.membership.text());
-            out.push(Output::Notify { to: from, notification: reply });
+            self.answer_voteless(now_ms, from, me, out);
             return None;
         }
         if !me.membership.is_any_voter(n.leader) {
+            if n.state == ServerState::Looking && n.election_epoch > self.logical_clock {
+                // It names nobody, as it has no vote before a change of the members is committed; but that may need its
+                // voice, which it gives to nobody of a round before its own.
+                self.join_round(n.election_epoch);
+                self.propose(own_vote(me), me, out);
+                self.count(now_ms, me);
+            }
             return None;
         }
         match n.state {
@@ -207,6 +217,25 @@ impl Election {
             ServerState::Observing => None,
             ServerState::Following | ServerState::Leading => self.has_leader(from, n, me),
         }
+    }
+
+    /// It may be of a later round, and answer that this is none: once in a while is enough.
+    fn answer_voteless(&mut self, now_ms: u64, from: i64, me: Candidate<'_>, out: &mut Vec<Output>) {
+        let vote = self.proposal();
+        let known = self
+            .answered
+            .get(&from)
+            .is_some_and(|(told, at_ms)| *told == vote && now_ms < at_ms + self.timing.min_notification_interval_ms);
+        if !known {
+            self.answered.insert(from, (vote, now_ms));
+            let reply = notification(vote, ServerState::Looking, me.membership.text());
+            out.push(Output::Notify { to: from, notification: reply });
+        }
+    }
+
+    fn join_round(&mut self, round: i64) {
+        self.logical_clock = round;
+        self.received.clear();
     }
 
     fn looking(&mut self, now_ms: u64, from: i64, n: &Notification, me: Candidate<'_>, out: &mut Vec<Output>) {
@@ -220,8 +249,7 @@ impl Election {
         }
         let vote = Vote { version: 0, ..Vote::of(n) };
         if n.election_epoch > self.logical_clock {
-            self.logical_clock = n.election_epoch;
-            self.received.clear();
+            self.join_round(n.election_epoch);
             let own = own_vote(me);
             let better = is_better(&vote, &own, me.membership);
             self.propose(if better { vote } else { own }, me, out);
