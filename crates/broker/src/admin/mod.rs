@@ -7,7 +7,9 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod describe_configs;
+mod elect_leaders;
 mod list_config_resources;
+mod list_partition_reassignments;
 mod topic_name;
 
 use ottla_keeper::ops::KeeperResult;
@@ -18,6 +20,7 @@ use create_partitions::CreatePartitions;
 use create_topics::CreateTopics;
 use delete_topics::DeleteTopics;
 use describe_configs::DescribeConfigs;
+use elect_leaders::ElectLeaders;
 use list_config_resources::ListConfigResources;
 
 use crate::control::ControlRequest;
@@ -71,6 +74,7 @@ enum Waiting {
     CreateTopics(CreateTopics),
     DeleteTopics(DeleteTopics),
     CreatePartitions(CreatePartitions),
+    ElectLeaders(ElectLeaders),
 }
 
 impl Waiting {
@@ -79,6 +83,7 @@ impl Waiting {
             Self::CreateTopics(request) => request.refuse(refusal),
             Self::DeleteTopics(request) => request.refuse(refusal),
             Self::CreatePartitions(request) => request.refuse(refusal),
+            Self::ElectLeaders(request) => request.refuse(refusal),
         }
     }
 }
@@ -99,6 +104,8 @@ impl ControlPlane {
             ApiKey::CreatePartitions => {
                 CreatePartitions::decode(version, body, responder).map(|r| self.create_partitions(r))
             }
+            ApiKey::ElectLeaders => ElectLeaders::decode(version, body, responder).map(|r| self.elect_leaders(r)),
+            ApiKey::ListPartitionReassignments => self.list_partition_reassignments(version, body, responder),
             ApiKey::DescribeConfigs => {
                 DescribeConfigs::decode(version, body, responder).map(|r| self.describe_configs(r))
             }
@@ -156,6 +163,7 @@ impl ControlPlane {
                 Waiting::CreateTopics(request) => self.topics_are_created(request),
                 Waiting::DeleteTopics(request) => self.topics_are_deleted(request),
                 Waiting::CreatePartitions(request) => self.partitions_are_created(request),
+                Waiting::ElectLeaders(request) => self.leaders_are_elected(request),
             };
             if !is_done && *deadline > now_ms {
                 index += 1;
@@ -165,6 +173,7 @@ impl ControlPlane {
                 Waiting::CreateTopics(request) => self.answer_create_topics(request),
                 Waiting::DeleteTopics(request) => self.answer_delete_topics(request),
                 Waiting::CreatePartitions(request) => self.answer_create_partitions(request),
+                Waiting::ElectLeaders(request) => self.answer_elect_leaders(request),
             }
         }
     }

@@ -12,12 +12,18 @@ use ottla_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTo
 use ottla_protocol::messages::delete_topics_response::DeleteTopicsResponse;
 use ottla_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use ottla_protocol::messages::describe_configs_response::DescribeConfigsResponse;
+use ottla_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
+use ottla_protocol::messages::elect_leaders_response::ElectLeadersResponse;
 use ottla_protocol::messages::incremental_alter_configs_request as incremental;
 use ottla_protocol::messages::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
 use ottla_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use ottla_protocol::messages::init_producer_id_response::InitProducerIdResponse;
 use ottla_protocol::messages::list_config_resources_request::ListConfigResourcesRequest;
 use ottla_protocol::messages::list_config_resources_response::ListConfigResourcesResponse;
+use ottla_protocol::messages::list_partition_reassignments_request::{
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
+};
+use ottla_protocol::messages::list_partition_reassignments_response::ListPartitionReassignmentsResponse;
 use ottla_protocol::{ApiKey, ErrorCode, Message};
 
 use super::cluster::Cluster;
@@ -572,4 +578,143 @@ fn every_version_is_answered() {
         };
         answers(&mut cluster, version, &DeleteTopicsRequest { topics, topic_names, timeout_ms: 9_000 });
     }
+}
+
+/// The error of the whole request, and that of each partition that the answer tells of.
+fn elect(
+    cluster: &mut Cluster,
+    (broker, version, election_type): (i32, i16, i8),
+    partitions: Option<&[(&str, &[i32])]>,
+) -> (i16, Vec<(String, i32, i16)>) {
+    let named = |(topic, indexes): &(&str, &[i32])| TopicPartitions {
+        topic: (*topic).to_owned().into(),
+        partitions: indexes.to_vec(),
+    };
+    let topic_partitions = partitions.map(|topics| topics.iter().map(named).collect());
+    let request = ElectLeadersRequest { election_type, topic_partitions, timeout_ms: 5_000 };
+    let answer = cluster.request(broker, version, &request);
+    cluster.settle();
+    answer.read(ApiKey::ElectLeaders, version, |body| {
+        let response = ElectLeadersResponse::from_bytes(body, version).expect("a response");
+        let of_topic = |t: &ottla_protocol::messages::elect_leaders_response::ReplicaElectionResult<'_>| {
+            t.partition_result.iter().map(|p| (t.topic.to_string(), p.partition_id, p.error_code)).collect::<Vec<_>>()
+        };
+        (response.error_code, response.replica_election_results.iter().flat_map(of_topic).collect())
+    })
+}
+
+fn told(topic: &str, partition: i32, code: ErrorCode) -> (String, i32, i16) {
+    (topic.to_owned(), partition, code as i16)
+}
+
+#[test]
+fn one_broker_needs_no_election() {
+    let mut cluster = Cluster::of_one(40);
+    create(&mut cluster, vec![topic("t", 2, 1, &[])]);
+    let asked: &[(&str, &[i32])] = &[("t", &[0, 9]), ("nope", &[0])];
+    for (version, election_type) in [(0, 0), (1, 0), (2, 0), (1, 1), (2, 1)] {
+        let expected = vec![
+            told("t", 0, ErrorCode::ElectionNotNeeded),
+            told("t", 9, ErrorCode::UnknownTopicOrPartition),
+            told("nope", 0, ErrorCode::UnknownTopicOrPartition),
+        ];
+        assert_eq!(elect(&mut cluster, (1, version, election_type), Some(asked)), (0, expected));
+        assert_eq!(elect(&mut cluster, (1, version, election_type), None), (0, vec![]), "nothing to tell of");
+        assert_eq!(elect(&mut cluster, (1, version, election_type), Some(&[])), (0, vec![]));
+    }
+    let code = ErrorCode::InvalidRequest;
+    assert_eq!(elect(&mut cluster, (1, 1, 5), Some(&[("t", &[0])])), (code as i16, vec![told("t", 0, code)]));
+}
+
+#[test]
+fn the_preferred_replica_leads_again() {
+    let mut cluster = Cluster::new(41);
+    for id in 1..=3 {
+        cluster.start(id, "");
+        cluster.settle();
+    }
+    write_topic(&mut cluster, "t", "{\"0\":[2,3,1],\"1\":[3]}");
+    let session = cluster.kill(2);
+    cluster.expire(session);
+    cluster.settle();
+    assert_eq!(
+        elect(&mut cluster, (1, 2, 0), None),
+        (0, vec![told("t", 0, ErrorCode::PreferredLeaderNotAvailable)]),
+        "the other one is led as it should be"
+    );
+    cluster.start(2, "");
+    cluster.settle();
+    let not_controller = ErrorCode::NotController;
+    let asked: &[(&str, &[i32])] = &[("t", &[0])];
+    assert_eq!(
+        elect(&mut cluster, (3, 2, 0), Some(asked)),
+        (not_controller as i16, vec![told("t", 0, not_controller)])
+    );
+    assert_eq!(elect(&mut cluster, (3, 0, 0), Some(asked)), (0, vec![told("t", 0, not_controller)]));
+    // It is back, and a follower would have brought it into the ISR by now.
+    let state = znodes::partition_state(&partition("t", 0));
+    let text = cluster.keeper.text(&state).replace("\"isr\":[3,1]", "\"isr\":[3,1,2]");
+    cluster.keeper.write(&state, &text);
+    let session = cluster.kill(1);
+    cluster.expire(session);
+    cluster.settle();
+    let controller = cluster.controller();
+    assert_eq!(elect(&mut cluster, (controller, 1, 0), Some(asked)), (0, vec![told("t", 0, ErrorCode::None)]));
+    assert_eq!(cluster.brokers[&3].told.metadata[&partition("t", 0)].0, 2);
+    let again = (0, vec![told("t", 0, ErrorCode::ElectionNotNeeded)]);
+    assert_eq!(elect(&mut cluster, (controller, 1, 0), Some(asked)), again);
+}
+
+#[test]
+fn an_unclean_election_is_made_where_nobody_in_sync_is_left() {
+    let mut cluster = Cluster::new(42);
+    for id in 1..=2 {
+        cluster.start(id, "");
+        cluster.settle();
+    }
+    write_topic(&mut cluster, "t", "{\"0\":[2,1],\"1\":[2]}");
+    let state = znodes::partition_state(&partition("t", 0));
+    let text = cluster.keeper.text(&state).replace("\"isr\":[2,1]", "\"isr\":[2]");
+    cluster.keeper.write(&state, &text);
+    cluster.expire_session_of(1);
+    cluster.settle();
+    let session = cluster.kill(2);
+    cluster.expire(session);
+    cluster.settle();
+    assert_eq!(cluster.controller(), 1);
+    assert_eq!(cluster.brokers[&1].told.metadata[&partition("t", 0)].0, -1, "out of sync, so it does not lead");
+    let asked: &[(&str, &[i32])] = &[("t", &[0, 1])];
+    let elected = vec![told("t", 0, ErrorCode::None), told("t", 1, ErrorCode::EligibleLeadersNotAvailable)];
+    assert_eq!(elect(&mut cluster, (1, 1, 1), Some(asked)), (0, elected));
+    assert_eq!(cluster.brokers[&1].told.metadata[&partition("t", 0)].0, 1);
+}
+
+#[test]
+fn reassignments_under_way_are_listed() {
+    let mut cluster = Cluster::of_one(43);
+    create(&mut cluster, vec![topic("still", 2, 1, &[])]);
+    let moving = "{\"version\":2,\"partitions\":{\"0\":[1],\"1\":[2,1]},\"adding_replicas\":{\"1\":[2]},\"removing_replicas\":{\"1\":[1]}}";
+    cluster.keeper.write(&znodes::topic("moving"), moving);
+    cluster.settle();
+    let mut list = |topics: Option<&[(&'static str, &[i32])]>| {
+        let named = |(name, indexes): &(&'static str, &[i32])| ListPartitionReassignmentsTopics {
+            name: (*name).into(),
+            partition_indexes: indexes.to_vec(),
+        };
+        let topics = topics.map(|topics| topics.iter().map(named).collect());
+        let answer = cluster.request(1, 0, &ListPartitionReassignmentsRequest { timeout_ms: 1_000, topics });
+        cluster.settle();
+        answer.read(ApiKey::ListPartitionReassignments, 0, |body| {
+            let response = ListPartitionReassignmentsResponse::from_bytes(body, 0).expect("a response");
+            let told =
+                response.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.name.to_string(), p.clone())));
+            let told = told.map(|(t, p)| (t, p.partition_index, p.replicas, p.adding_replicas, p.removing_replicas));
+            (response.error_code, told.collect::<Vec<_>>())
+        })
+    };
+    let one = (0, vec![("moving".to_owned(), 1, vec![2, 1], vec![2], vec![1])]);
+    assert_eq!(list(None), one);
+    assert_eq!(list(Some(&[("moving", &[0, 1, 7]), ("still", &[0]), ("nope", &[0])])), one);
+    assert_eq!(list(Some(&[("moving", &[0])])), (0, vec![]));
+    assert_eq!(list(Some(&[])), (0, vec![]));
 }

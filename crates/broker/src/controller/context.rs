@@ -18,6 +18,26 @@ pub(crate) struct LiveBroker {
     pub epoch: i64,
 }
 
+/// What an administrator may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ElectionType {
+    /// The first replica leads, if it is in sync.
+    Preferred,
+    /// Any replica that is alive leads a partition without a leader, in sync or not.
+    Unclean,
+}
+
+impl ElectionType {
+    /// By its number in ElectLeaders.
+    pub fn of(number: i8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Preferred),
+            1 => Some(Self::Unclean),
+            _ => None,
+        }
+    }
+}
+
 /// One partition: its assignment, and its state with the state znode's version.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Partition {
@@ -26,6 +46,12 @@ pub(crate) struct Partition {
     pub state: Option<(PartitionState, i32)>,
     /// The state znode can't be read: hands off.
     pub is_unreadable: bool,
+}
+
+impl Partition {
+    pub fn is_led_by_preferred(&self, leader: i32) -> bool {
+        self.assignment.replicas.first() == Some(&leader)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +145,26 @@ impl Context {
             controller_epoch: self.epoch,
             leader_recovery_state,
         })
+    }
+
+    /// The next state of a partition whose first replica shall lead again. `None` when it does, or can't.
+    #[doc(alias = "preferredReplicaPartitionLeaderElection")]
+    pub fn prefer(&self, partition: &TopicPartition) -> Option<PartitionState> {
+        let known = self.partition(partition)?;
+        let (state, _) = known.state.as_ref()?;
+        let leader = *known.assignment.replicas.first()?;
+        let can = leader != state.leader && state.isr.contains(&leader) && self.is_online(leader, partition);
+        let (leader_epoch, controller_epoch) = (state.leader_epoch + 1, self.epoch);
+        can.then(|| PartitionState { leader, leader_epoch, controller_epoch, ..state.clone() })
+    }
+
+    /// The next state of a partition that is to get a leader of this kind. `None` when it has one, or nobody can.
+    pub fn next_elected(&self, kind: ElectionType, partition: &TopicPartition) -> Option<PartitionState> {
+        match kind {
+            ElectionType::Preferred => self.prefer(partition),
+            ElectionType::Unclean if self.has_leader(partition) => None,
+            ElectionType::Unclean => self.elect(partition, true),
+        }
     }
 
     /// The state without the replicas that are not online; the last of an ISR stays in it. `None` when that changes nothing.

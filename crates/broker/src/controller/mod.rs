@@ -19,7 +19,7 @@ use ottla_protocol::messages::leader_and_isr_response::LeaderAndIsrResponse;
 use ottla_protocol::messages::stop_replica_response::StopReplicaResponse;
 use ottla_protocol::{ApiKey, ErrorCode, Message};
 
-pub(crate) use context::Context;
+pub(crate) use context::{Context, ElectionType, NO_LEADER, Partition, Topic};
 use deletion::Deletions;
 use partitions::WriteJob;
 use requests::{Channel, RequestBatch};
@@ -40,6 +40,11 @@ pub(crate) enum Event {
     PartitionChange(String),
     TopicDeletion,
     PreferredElection,
+    /// An administrator wants these partitions to get a leader.
+    ElectLeaders {
+        kind: ElectionType,
+        partitions: Vec<TopicPartition>,
+    },
     LogDirEvents,
     /// Partitions without a leader may get one: of one topic, or all.
     ElectOffline(Option<String>),
@@ -176,6 +181,7 @@ impl ControlPlane {
             Event::PartitionChange(topic) => self.read_topics(vec![topic]),
             Event::TopicDeletion => self.read_deletion_list(),
             Event::PreferredElection => self.read_preferred_list(),
+            Event::ElectLeaders { kind, partitions } => self.elect(kind, &partitions),
             Event::LogDirEvents => self.read_log_dir_events(),
             Event::ElectOffline(topic) => self.elect_offline(topic.as_deref()),
             Event::ReplicasOffline { broker, partitions } => self.on_replicas_offline(broker, partitions),

@@ -6,6 +6,7 @@ use ottla_base::ids::TopicPartition;
 use ottla_keeper::ops::{KeeperOp, KeeperReply, KeeperResult};
 
 use super::ControllerStep;
+use super::context::ElectionType;
 use super::requests::RequestBatch;
 use crate::control_plane::ControlPlane;
 use crate::lifecycle::{children, children_of, create, data_of, get, is_fenced};
@@ -254,20 +255,21 @@ impl ControlPlane {
             tracing::error!("{} is ignored: {error}", znodes::PREFERRED_REPLICA_ELECTION);
             Vec::new()
         });
-        let context = &self.controller.context;
-        let preferred = |partition: &TopicPartition| {
-            let known = context.partition(partition)?;
-            let (state, version) = known.state.as_ref()?;
-            let leader = *known.assignment.replicas.first()?;
-            let can = leader != state.leader && state.isr.contains(&leader) && context.is_online(leader, partition);
-            let (leader_epoch, controller_epoch) = (state.leader_epoch + 1, context.epoch);
-            let state = PartitionState { leader, leader_epoch, controller_epoch, ..state.clone() };
-            can.then(|| StateWrite { partition: partition.clone(), state, expected: Some(*version) })
-        };
-        let writes = partitions.iter().filter_map(preferred).collect();
         let delete = KeeperOp::Delete { path: znodes::PREFERRED_REPLICA_ELECTION.to_owned(), version: -1 };
         let watch = KeeperOp::Exists { path: znodes::PREFERRED_REPLICA_ELECTION.to_owned(), watch: true };
         self.keeper(vec![delete, watch], crate::control_plane::Then::Nothing);
+        self.elect(ElectionType::Preferred, &partitions);
+    }
+
+    /// Leaders for those of the partitions that need one and can have it.
+    pub(crate) fn elect(&mut self, kind: ElectionType, partitions: &[TopicPartition]) {
+        let context = &self.controller.context;
+        let elected = |partition: &TopicPartition| {
+            let state = context.next_elected(kind, partition)?;
+            let (_, version) = context.partition(partition)?.state.as_ref()?;
+            Some(StateWrite { partition: partition.clone(), state, expected: Some(*version) })
+        };
+        let writes = partitions.iter().filter_map(elected).collect();
         self.write_states(writes);
     }
 }

@@ -1,5 +1,6 @@
 //! One file per API: what it serves, which versions, and how it deviates.
 
+pub mod acls;
 pub mod alter_configs;
 pub mod api_versions;
 pub mod authorized_operations;
@@ -14,6 +15,7 @@ pub mod describe_groups;
 pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod describe_topic_partitions;
+pub mod elect_leaders;
 pub mod fetch;
 pub mod find_coordinator;
 mod forward;
@@ -28,6 +30,7 @@ pub mod leave_group;
 pub mod list_config_resources;
 pub mod list_groups;
 pub mod list_offsets;
+pub mod list_partition_reassignments;
 pub mod metadata;
 pub mod offset_commit;
 pub mod offset_delete;

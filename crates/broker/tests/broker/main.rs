@@ -1,5 +1,6 @@
 //! The broker through its front door: frames in, frames out, on a simulated disk, with the controller played by the test.
 
+mod acls;
 mod bad_input;
 mod controller;
 mod fetch;
