@@ -23,13 +23,14 @@ impl World {
         let power = self.random.chance(500_000);
         let what = self.random.below(20);
         self.note(format_args!("accident {what} to {node}, power {power}"), &[]);
+        if self.plan.harsh && self.random.chance(350_000) {
+            self.harsh_accident(node);
+            return Ok(());
+        }
         match what {
             0 => self.kill(node, power),
             1 | 2 => {
-                let leads = |world: &Self, node: usize| {
-                    world.nodes[node].life.as_ref().is_some_and(|life| life.server.role() == ServerState::Leading)
-                };
-                if let Some(leader) = (0..self.nodes.len()).find(|&node| leads(self, node)) {
+                if let Some(leader) = (0..self.nodes.len()).find(|&node| self.leads(node)) {
                     self.kill(leader, power);
                 }
             }
@@ -63,6 +64,77 @@ impl World {
             _ => self.heal(),
         }
         Ok(())
+    }
+
+    /// What only some seeds have.
+    fn harsh_accident(&mut self, node: usize) {
+        let what = self.random.below(8);
+        self.note(format_args!("a harsh one: {what}"), &[]);
+        match what {
+            // Standing still for longer than others wait, then going on as if nothing were.
+            0 | 1 => {
+                let limit_us = 1_000 * self.plan.sync_limit * self.plan.tick_ms;
+                let leader = (0..self.nodes.len()).find(|&node| self.leads(node)).filter(|_| what == 0);
+                let node = leader.unwrap_or(node);
+                let least_us = if leader.is_some() { limit_us } else { 0 };
+                let until = self.now_us + least_us + self.random.below(2 * limit_us);
+                self.nodes[node].stalls_until = until;
+                let before_us = self.random.below(20_000);
+                self.at(until.saturating_sub(before_us), Event::Flock { node });
+            }
+            2 => self.nodes[node].disk_stalls_until = self.now_us + self.random.below(5_000_000),
+            3 | 4 => {
+                for _ in 0..=self.random.below(3) {
+                    let places = self.nodes.len() + self.clients.len();
+                    let way = (self.random.index(places), self.random.index(places));
+                    let us = 1_000 << self.random.below(10);
+                    self.net.slow_ways.insert(way, us);
+                }
+            }
+            5 => {
+                let skew = self.random.below(400_000) as i64 - 200_000;
+                self.set_speed(node, skew);
+            }
+            6 => {
+                let wires: Vec<u64> = self.net.wires.keys().copied().collect();
+                for wire in wires {
+                    if self.random.chance(200_000) {
+                        self.net.break_half(self.now_us, wire, 3_000_000);
+                    }
+                }
+            }
+            _ => {
+                // No room for anything, until all is well again.
+                let machine = &mut self.nodes[node];
+                machine.disk_bad = true;
+                machine.disk.set_capacity(Some(0));
+            }
+        }
+    }
+
+    /// A leader has begun to serve: now it hurts most when it dies with others, and comes back after them.
+    pub(super) fn at_a_bad_time(&mut self) {
+        if !self.random.chance(300_000) {
+            return;
+        }
+        let at = self.now_us + self.random.below(10_000);
+        for node in 0..self.nodes.len() {
+            if self.random.chance(700_000) {
+                self.at(at, Event::PowerFails { node, all: false });
+            }
+        }
+    }
+
+    fn set_speed(&mut self, node: usize, skew: i64) {
+        self.nodes[node].clock.set_speed(self.now_us, skew);
+        if let Some(life) = &mut self.nodes[node].life {
+            life.tick_us = u64::MAX;
+        }
+        self.schedule_tick(node);
+    }
+
+    fn leads(&self, node: usize) -> bool {
+        self.nodes[node].life.as_ref().is_some_and(|life| life.server.role() == ServerState::Leading)
     }
 
     /// Two sides that don't hear each other.
@@ -108,14 +180,22 @@ impl World {
     /// Nothing is wrong any more.
     fn heal(&mut self) {
         self.net.slow.clear();
+        self.net.slow_ways.clear();
+        for node in 0..self.nodes.len() {
+            if self.plan.harsh {
+                let skew = self.nodes[node].clock.skew.clamp(-(self.plan.skew as i64) / 2, self.plan.skew as i64 / 2);
+                self.set_speed(node, skew);
+            }
+        }
         self.net.unblock_all(self.now_us);
         for machine in &mut self.nodes {
             machine.disk.heal();
             machine.disk.set_capacity(None);
             (machine.disk_bad, machine.disk_slow_us, machine.dies_after) = (false, 0, None);
+            machine.disk_stalls_until = 0;
         }
         let quick = self.plan.latency_us <= 2_000 && self.plan.disk_us <= 3_000;
-        if quick && self.nodes.iter().all(|machine| machine.life.is_some()) {
+        if quick && self.nodes.iter().all(|machine| machine.life.is_some() && machine.stalls_until <= self.now_us) {
             self.calm_since_us = Some(self.now_us);
         }
     }
@@ -136,16 +216,25 @@ impl World {
         let target = self.checks.model.last();
         let end = self.now_us + CONVERGE_US;
         let done = self.run_until(end, |world| {
-            let lives: Vec<_> = world.nodes.iter().filter_map(|node| node.life.as_ref()).collect();
+            let members = world.must_serve();
+            let lives: Vec<_> = members.iter().filter_map(|&node| world.nodes[node].life.as_ref()).collect();
             let leaders = lives.iter().filter(|life| life.server.role() == ServerState::Leading).count();
             let up_to_date = |zxid: i64| world.checks.resolved(zxid) >= target;
-            lives.len() == world.nodes.len()
+            lives.len() == members.len()
                 && leaders == 1
                 && lives
                     .iter()
                     .all(|life| life.server.is_serving() && up_to_date(life.server.keeper().db().last_zxid()))
         })?;
         if done { Ok(()) } else { Err(format!("not all servers serve {when}, within {CONVERGE_US} us")) }
+    }
+
+    /// The members, when nothing is wrong; who is not one may do as it likes.
+    fn must_serve(&self) -> Vec<usize> {
+        if !self.plan.reconfig {
+            return (0..self.nodes.len()).collect();
+        }
+        self.last_members().members().keys().map(|&sid| sid as usize - 1).collect()
     }
 
     /// Each client is told of a change of its own.
@@ -176,8 +265,15 @@ impl World {
     /// All servers have the same, and that is what was committed.
     pub(super) fn compare_all(&mut self) -> Check {
         self.checks.model.verify()?;
-        for (index, machine) in self.nodes.iter().enumerate() {
-            let Some(life) = &machine.life else { return Err(format!("server {index} is down")) };
+        let members = self.last_members();
+        for index in self.must_serve() {
+            let Some(life) = &self.nodes[index].life else { return Err(format!("server {index} is down")) };
+            if self.plan.reconfig && life.config != members.version {
+                return Err(format!(
+                    "server {index} goes by the members of {:#x}, not of {:#x}",
+                    life.config, members.version
+                ));
+            }
             let (db, model) = (life.server.keeper().db(), &self.checks.model);
             let same = self.checks.resolved(db.last_zxid()) == model.last()
                 && db.tree().digest() == model.db.tree().digest()

@@ -26,6 +26,10 @@ pub struct Checks {
     given: BTreeSet<i64>,
     /// The latest zxid of a change that a client was told of, by epoch.
     told: BTreeMap<i64, i64>,
+    /// The latest state that any client has read.
+    pub read_until: i64,
+    /// Members that servers went by, by version.
+    configs: BTreeMap<i64, String>,
 }
 
 impl Checks {
@@ -130,9 +134,35 @@ impl Checks {
                 .get(&zxid)
                 .cloned()
                 .ok_or_else(|| format!("{zxid:#x} was committed, but never logged"))?;
+            if let Some((epoch, (leader, last))) = self.leaders.range(epoch_of(zxid) + 1..).find(|(_, l)| l.1 < zxid) {
+                return Err(format!(
+                    "{zxid:#x} is committed, though leader {leader} began epoch {epoch} with a history up to {last:#x}"
+                ));
+            }
             self.model.commit(zxid, &txn)?;
         }
         Ok(())
+    }
+
+    /// A server goes by these members from now on.
+    pub fn goes_by(&mut self, node: usize, version: i64, text: String) -> Check {
+        if counter_of(version) != 0 && self.model.members(version) != Some(text.as_str()) {
+            return Err(format!("server {node} goes by members that were not committed: {text}"));
+        }
+        match self.configs.get(&version) {
+            Some(known) if *known != text => Err(format!("the members of {version:#x} are {known} and {text}")),
+            _ => {
+                self.configs.insert(version, text);
+                Ok(())
+            }
+        }
+    }
+
+    /// The members that were committed last, if they were ever changed or numbered.
+    #[must_use]
+    pub fn last_members(&self) -> Option<&str> {
+        let changed = self.model.last_members();
+        changed.or_else(|| self.configs.values().next_back().map(String::as_str))
     }
 
     /// A client was given a new session.

@@ -6,8 +6,8 @@ use ottla_base::random::Random;
 use ottla_keeper::jute::{Jute, Reader};
 use ottla_keeper::proto::{
     AddWatchMode, AddWatchRequest, ConnectRequest, ConnectResponse, ErrorCode, EventType, GetChildrenResponse,
-    GetDataResponse, OpCode, PathRequest, PathWatchRequest, ReplyHeader, RequestHeader, StatResponse, WatcherEvent,
-    xid,
+    GetDataResponse, OpCode, PathRequest, PathWatchRequest, ReconfigRequest, ReplyHeader, RequestHeader, StatResponse,
+    WatcherEvent, xid,
 };
 
 use super::Check;
@@ -25,6 +25,7 @@ pub enum Ask {
     Children { path: String, watch: bool },
     AddWatch { path: String, recursive: bool },
     Sync,
+    Reconfig { joining: Option<String>, leaving: Option<String>, members: Option<String>, version: i64 },
     Renew { since: i64 },
     Close,
 }
@@ -61,6 +62,7 @@ pub struct Figures {
     pub sessions: u64,
     pub moves: u64,
     pub expired: u64,
+    pub reconfigs: u64,
 }
 
 /// See the module.
@@ -193,6 +195,15 @@ impl Client {
                 (OpCode::AddWatch, AddWatchRequest { path, mode: mode.code() }.to_bytes())
             }
             Ask::Sync => (OpCode::Sync, PathRequest { path: "/" }.to_bytes()),
+            Ask::Reconfig { joining, leaving, members, version } => {
+                let request = ReconfigRequest {
+                    joining_servers: joining.as_deref(),
+                    leaving_servers: leaving.as_deref(),
+                    new_members: members.as_deref(),
+                    cur_config_id: *version,
+                };
+                (OpCode::Reconfig, request.to_bytes())
+            }
             Ask::Renew { .. } => (OpCode::SetWatches2, self.watches.renewal(self.last_zxid).to_bytes()),
             Ask::Close => {
                 self.closing = true;
@@ -204,11 +215,16 @@ impl Client {
         let mut reads_since = None;
         match &ask {
             Ask::Sync => self.synced_since = is_latest.then(|| histories.moment()),
+            Ask::Get { .. } if histories.all_reads => reads_since = Some(histories.moment()),
             Ask::Get { .. } => reads_since = self.synced_since.take(),
             _ => self.synced_since = None,
         }
         let place = histories.asked(&ask);
-        let (floor, synced) = (checks.told_until(i64::MAX), checks.told_until(epoch));
+        let is_read = matches!(ask, Ask::Get { .. } | Ask::Exists { .. } | Ask::Children { .. });
+        let (mut floor, synced) = (checks.told_until(i64::MAX), checks.told_until(epoch));
+        if is_read {
+            floor = if histories.all_reads { floor.max(checks.read_until) } else { 0 };
+        }
         self.wait_for(self.xid, ask, floor, synced, place, reads_since);
         framed(&[RequestHeader { xid: self.xid, op: op.code() }.to_bytes(), body].concat())
     }
@@ -321,6 +337,13 @@ impl Client {
             self.watches.told(&checks.model, zxid)?;
         }
         self.last_zxid = zxid;
+        let is_read = matches!(pending.ask, Ask::Get { .. } | Ask::Exists { .. } | Ask::Children { .. });
+        if is_read && checks.resolved(zxid) < pending.floor {
+            return Err(format!("{:#x} was told or read before it was asked", pending.floor));
+        }
+        if is_read {
+            checks.read_until = checks.read_until.max(checks.resolved(zxid));
+        }
         let model = &checks.model;
         match &pending.ask {
             Ask::Write { steps, multi } => {
@@ -352,6 +375,21 @@ impl Client {
                 }
                 if header.err != 0 {
                     self.synced_since = None;
+                }
+            }
+            Ask::Reconfig { .. } => {
+                if header.err == 0 {
+                    let told: GetDataResponse<'_> = Reader::new(body).record().map_err(|e| e.to_string())?;
+                    let told = String::from_utf8_lossy(told.data.unwrap_or(&[]));
+                    if model.zxid_of(self.session, pending.xid) != Some(zxid) || model.members(zxid) != Some(&told) {
+                        return Err(format!("{told} was told, but the members are {:?}", model.members(zxid)));
+                    }
+                    if zxid <= pending.floor {
+                        return Err(format!("{:#x} was told before it was asked", pending.floor));
+                    }
+                    checks.told(zxid);
+                    self.written_us = now_us;
+                    self.figures.reconfigs += 1;
                 }
             }
             Ask::Renew { .. } | Ask::Close => {}

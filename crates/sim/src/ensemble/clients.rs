@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
+use ottla_base::random::Random;
 use ottla_keeper::ensemble::Input;
 use ottla_keeper::keeper_server;
 use ottla_keeper::proto::CreateMode;
+use ottla_keeper::zab::QuorumVerifier;
 
 use super::Check;
 use super::client::{Ask, BASES, Phase};
 use super::network::{Message, Port};
+use super::plan::member;
 use super::steps::Step;
 use super::world::{Event, World};
 
@@ -27,7 +30,10 @@ impl World {
         let late = self.now_us.saturating_sub(self.clients[client].heard_us) > patience_us;
         match self.clients[client].phase {
             _ if self.silent => Ok(()),
-            Phase::Away => self.client_connects(client),
+            Phase::Away => {
+                let node = self.random.index(self.nodes.len());
+                self.client_connects(client, node)
+            }
             Phase::Connecting | Phase::Connected if late => {
                 self.client_leaves(client);
                 Ok(())
@@ -37,8 +43,19 @@ impl World {
         }
     }
 
-    fn client_connects(&mut self, client: usize) -> Check {
-        let (node, place) = (self.random.index(self.nodes.len()), self.place_of(client));
+    /// Some clients leave where they are, and come here.
+    pub(super) fn clients_flock(&mut self, node: usize) -> Check {
+        for client in 0..self.clients.len() {
+            if self.clients[client].phase == Phase::Connected && self.random.chance(500_000) {
+                self.client_leaves(client);
+                self.client_connects(client, node)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn client_connects(&mut self, client: usize, node: usize) -> Check {
+        let place = self.place_of(client);
         let blocked = self.net.is_blocked(place, node) || self.net.is_blocked(node, place);
         if self.nodes[node].life.is_none() || blocked {
             return Ok(());
@@ -46,7 +63,11 @@ impl World {
         let conn = self.net.connect(Port::Client, place, node);
         let peer = SocketAddr::from(([127, 0, 1, client as u8 + 1], 1_000));
         self.note(format_args!("client {client} connects to {node}: {conn}"), &[]);
-        self.input(node, Input::Client(keeper_server::Input::Opened { conn, peer }))?;
+        if self.nodes[node].stalls_until > self.now_us {
+            self.net.wires.get_mut(&conn).expect("it is new").unseen = Some(peer);
+        } else {
+            self.input(node, Input::Client(keeper_server::Input::Opened { conn, peer }))?;
+        }
         let bytes = self.clients[client].connected(conn, self.now_us);
         self.net.send(self.now_us, conn, 0, Message::Bytes(bytes));
         Ok(())
@@ -56,7 +77,9 @@ impl World {
     fn client_leaves(&mut self, client: usize) {
         if let Some(conn) = self.clients[client].wire {
             self.note(format_args!("client {client} leaves {conn}"), &[]);
-            if self.random.chance(700_000) {
+            if self.plan.harsh && self.random.chance(300_000) {
+                self.net.break_half(self.now_us, conn, 3_000_000);
+            } else if self.random.chance(700_000) {
                 self.net.break_wire(self.now_us, conn);
             }
         }
@@ -98,7 +121,41 @@ impl World {
         if !self.quiet && self.random.chance(3_000) {
             return Ask::Close;
         }
+        if self.plan.reconfig && !self.quiet && self.random.chance(20_000) {
+            return self.choose_members();
+        }
         self.clients[client].choose(&mut self.random, &mut self.histories)
+    }
+
+    /// One server or another joins, leaves or changes its role; sometimes all are named anew.
+    fn choose_members(&mut self) -> Ask {
+        let now = self.last_members();
+        let node = self.random.index(self.nodes.len());
+        let role = |random: &mut Random| if random.chance(700_000) { "participant" } else { "observer" };
+        let mut change = Ask::Reconfig { joining: None, leaving: None, members: None, version: -1 };
+        let Ask::Reconfig { joining, leaving, members, version } = &mut change else { return change };
+        match self.random.below(8) {
+            0..=3 => *joining = Some(member(node, role(&mut self.random), true).trim().to_owned()),
+            4 | 5 => *leaving = Some((node + 1).to_string()),
+            6 => {
+                *joining = Some(member(node, role(&mut self.random), true).trim().to_owned());
+                *leaving = Some((self.random.index(self.nodes.len()) + 1).to_string());
+            }
+            _ => {
+                let some: Vec<usize> = (0..self.nodes.len()).filter(|_| self.random.chance(700_000)).collect();
+                *members = Some(some.into_iter().map(|node| member(node, role(&mut self.random), true)).collect());
+            }
+        }
+        if self.random.chance(300_000) {
+            *version = now.version;
+        }
+        change
+    }
+
+    /// The members that were committed last.
+    pub(super) fn last_members(&self) -> QuorumVerifier {
+        let first = self.plan.members(0);
+        QuorumVerifier::parse(self.checks.last_members().unwrap_or(&first)).expect("it was read before")
     }
 
     fn send_ask(&mut self, client: usize, conn: u64, ask: Ask) {

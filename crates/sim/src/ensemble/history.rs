@@ -1,5 +1,6 @@
 //! What all clients asked of some znodes that serve as registers, and were told: for the search in
-//! [`super::linearizability`]. Reads count only behind a `sync`, as ZooKeeper promises nothing of others.
+//! [`super::linearizability`]. Reads count only behind a `sync`, as ZooKeeper promises nothing of others,
+//! unless `ottla.linearizableReads` is set.
 
 use ottla_base::random::Random;
 use ottla_keeper::jute::Reader;
@@ -24,9 +25,16 @@ pub struct Histories {
     registers: Vec<Vec<Operation>>,
     moment: u64,
     value: u64,
+    /// `ottla.linearizableReads`: all reads count.
+    pub all_reads: bool,
 }
 
 impl Histories {
+    #[must_use]
+    pub fn new(all_reads: bool) -> Self {
+        Self { all_reads, ..Self::default() }
+    }
+
     /// A number that is greater than all before.
     pub fn moment(&mut self) -> u64 {
         self.moment += 1;

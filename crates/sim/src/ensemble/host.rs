@@ -66,7 +66,8 @@ impl World {
                 }
             }
             Output::RoleChanged(role) => self.note(format_args!("{node} is {role:?}"), &[]),
-            Output::Serving { .. } | Output::ConfigSeen(_) | Output::ConfigActivated(_) => {}
+            Output::ConfigActivated(verifier) => self.nodes[node].keep_members(&verifier),
+            Output::Serving { .. } | Output::ConfigSeen(_) => {}
         }
     }
 

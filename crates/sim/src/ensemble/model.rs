@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_keeper::database::Database;
 use ottla_keeper::jute::Reader;
-use ottla_keeper::proto::{EventType, OpCode};
-use ottla_keeper::txn::{Txn, TxnEntry};
+use ottla_keeper::proto::{CONFIG_NODE, EventType, OpCode};
+use ottla_keeper::txn::{SetDataTxn, Txn, TxnEntry};
+use ottla_keeper::zab::QuorumVerifier;
 
 use super::Check;
 
@@ -53,6 +54,8 @@ pub struct Model {
     requests: BTreeMap<(i64, i32), i64>,
     sessions: BTreeSet<i64>,
     closed: BTreeMap<i64, i64>,
+    /// By the zxid that changed them.
+    members: BTreeMap<i64, String>,
 }
 
 impl Default for Model {
@@ -68,6 +71,7 @@ impl Default for Model {
             requests: BTreeMap::new(),
             sessions: BTreeSet::new(),
             closed: BTreeMap::new(),
+            members: BTreeMap::new(),
         }
     }
 }
@@ -115,7 +119,11 @@ impl Model {
         if cxid > 0 && self.requests.insert((session, cxid), zxid).is_some() {
             return Err(format!("request {cxid} of session {session:#x} was committed again at {zxid:#x}"));
         }
-        self.apply(zxid, session, &entry.txn).map_err(|why| format!("{zxid:#x} {:?}: {why}", entry.txn))?;
+        let applied = match &entry.txn {
+            Txn::SetData(set) if entry.header.txn_type == OpCode::Reconfig.code() => self.reconfigure(zxid, set),
+            txn => self.apply(zxid, session, txn),
+        };
+        applied.map_err(|why| format!("{zxid:#x} {:?}: {why}", entry.txn))?;
         self.db.apply(&entry, &mut ());
         if self.db.digest_mismatches() > 0 {
             return Err(format!("the digest of {zxid:#x} is not that of the tree: {:?}", entry.txn));
@@ -173,6 +181,29 @@ impl Model {
                 Err("nobody asked for this".to_owned())
             }
         }
+    }
+
+    /// Other members, whose version is the number of the transaction.
+    fn reconfigure(&mut self, zxid: i64, set: &SetDataTxn<'_>) -> Check {
+        let text = String::from_utf8_lossy(set.data.unwrap_or(&[])).into_owned();
+        let verifier = QuorumVerifier::parse(&text)?;
+        if set.path != CONFIG_NODE || verifier.version != zxid || verifier.voters().is_empty() {
+            return Err(format!("these can't be members from {zxid:#x} on"));
+        }
+        self.members.insert(zxid, text);
+        Ok(())
+    }
+
+    /// The members that the transaction `zxid` made.
+    #[must_use]
+    pub fn members(&self, zxid: i64) -> Option<&str> {
+        self.members.get(&zxid).map(String::as_str)
+    }
+
+    /// Those that were committed last.
+    #[must_use]
+    pub fn last_members(&self) -> Option<&str> {
+        self.members.values().next_back().map(String::as_str)
     }
 
     fn create(&mut self, zxid: i64, path: &str, data: &[u8], owner: i64) -> Check {
@@ -345,7 +376,7 @@ mod tests {
     use ottla_keeper::acl::{self, AclList};
     use ottla_keeper::jute::Jute;
     use ottla_keeper::proto::OPEN_ACL;
-    use ottla_keeper::txn::{CreateSessionTxn, CreateTxn, DeleteTxn, SetDataTxn, TxnHeader};
+    use ottla_keeper::txn::{CreateSessionTxn, CreateTxn, DeleteTxn, TxnHeader};
 
     fn txn(zxid: i64, cxid: i32, op: OpCode, record: &impl for<'x> Jute<'x>) -> Vec<u8> {
         let mut bytes = TxnHeader { client_id: 7, cxid, zxid, time: 1, txn_type: op.code() }.to_bytes();

@@ -2,6 +2,7 @@
 //! connection breaks anywhere. Places are numbered: servers first, then clients.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 
 use ottla_base::random::Random;
 
@@ -46,6 +47,8 @@ pub struct Wire {
     pub epoch: i64,
     /// Of a client: bytes of a frame that has not come whole.
     pub unread: Vec<u8>,
+    /// Of a client, where it is, while the server has not looked: its process stood still.
+    pub unseen: Option<SocketAddr>,
 }
 
 /// All of them.
@@ -57,6 +60,8 @@ pub struct Network {
     blocked: BTreeSet<(usize, usize)>,
     /// Places whose connections are slow, and by how much.
     pub slow: BTreeMap<usize, u64>,
+    /// Ways, in one direction, that are slow, and by how much.
+    pub slow_ways: BTreeMap<(usize, usize), u64>,
     latency_us: u64,
     random: Random,
     /// Ends for which an event is to be made: when, wire, end.
@@ -66,14 +71,15 @@ pub struct Network {
 impl Network {
     #[must_use]
     pub fn new(latency_us: u64, random: Random) -> Self {
-        let (wires, blocked, slow) = Default::default();
-        Self { wires, next: 1, blocked, slow, latency_us, random, due: Vec::new() }
+        let (wires, blocked, slow, slow_ways) = Default::default();
+        Self { wires, next: 1, blocked, slow, slow_ways, latency_us, random, due: Vec::new() }
     }
 
     /// How long something takes from here to there.
     pub fn latency(&mut self, from: usize, to: usize) -> u64 {
         let slow = self.slow.get(&from).copied().unwrap_or(0).max(self.slow.get(&to).copied().unwrap_or(0));
-        20 + self.random.below(self.latency_us + slow)
+        let way = self.slow_ways.get(&(from, to)).copied().unwrap_or(0);
+        20 + way + self.random.below(self.latency_us + slow)
     }
 
     #[must_use]
@@ -105,7 +111,8 @@ impl Network {
         let end = |place| End { place, queue: VecDeque::new(), paused: false, open: true, scheduled: false };
         let wire = self.next;
         self.next += 1;
-        self.wires.insert(wire, Wire { port, ends: [end(from), end(to)], session: 0, epoch: 0, unread: Vec::new() });
+        let ends = [end(from), end(to)];
+        self.wires.insert(wire, Wire { port, ends, session: 0, epoch: 0, unread: Vec::new(), unseen: None });
         wire
     }
 
@@ -147,6 +154,17 @@ impl Network {
     pub fn break_wire(&mut self, now: u64, wire: u64) {
         for which in [0, 1] {
             let at = now + self.random.below(20_000);
+            self.cut_short(wire, which);
+            self.send_at(at, wire, 1 - which, Message::Closed);
+        }
+    }
+
+    /// The connection breaks for one end, and the other hears of it only up to `silence_us` later: a server that connects
+    /// anew, or a client, has two connections meanwhile.
+    pub fn break_half(&mut self, now: u64, wire: u64, silence_us: u64) {
+        let first = self.random.index(2);
+        for (which, silence_us) in [(first, 20_000), (1 - first, silence_us)] {
+            let at = now + self.random.below(silence_us);
             self.cut_short(wire, which);
             self.send_at(at, wire, 1 - which, Message::Closed);
         }

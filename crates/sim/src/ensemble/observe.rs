@@ -1,6 +1,8 @@
 //! What is seen of servers with each step, and must hold.
 
 use ottla_keeper::ensemble::{Entry, Job, Output};
+use ottla_keeper::quorum_status::ZabState;
+use ottla_keeper::zab::leader::Leader;
 use ottla_keeper::zab::messages::ServerState;
 
 use super::Check;
@@ -23,9 +25,21 @@ impl World {
                 _ => {}
             }
         }
+        self.observe_tree(node)?;
+        self.observe_members(node)
+    }
+
+    fn observe_tree(&mut self, node: usize) -> Check {
         let Some(life) = &mut self.nodes[node].life else { return Ok(()) };
         let db = life.server.keeper().db();
-        if !life.server.is_serving() || db.last_zxid() == life.compared {
+        // A leader that was told to make room for another one decides nothing any more, but what it has is committed.
+        let leads = life.server.role() == ServerState::Leading && life.server.zab().phase() == ZabState::Broadcast;
+        let epoch = life.server.zab().leader().map(Leader::epoch).filter(|_| leads);
+        if epoch.is_some() && life.leads != epoch {
+            (life.leads, life.compared) = (epoch, -1);
+            self.checks.leads(node, epoch.unwrap_or(0), db.last_zxid())?;
+        }
+        if !(leads || life.server.is_serving()) || db.last_zxid() == life.compared {
             return Ok(());
         }
         if db.last_zxid() < life.compared {
@@ -35,8 +49,23 @@ impl World {
             return Err(format!("server {node} finds {} digests that are not its tree's", db.digest_mismatches()));
         }
         life.compared = db.last_zxid();
-        let leads = life.server.role() == ServerState::Leading;
         self.checks.applied(node, leads, life.compared, Point::of(db))
+    }
+
+    /// The members that it goes by are those that were committed, and never earlier ones again.
+    fn observe_members(&mut self, node: usize) -> Check {
+        let Some(life) = self.nodes[node].life.as_mut().filter(|_| self.plan.reconfig) else { return Ok(()) };
+        let active = life.server.zab().membership().active();
+        if active.version == life.config {
+            return Ok(());
+        }
+        if active.version < life.config {
+            return Err(format!("server {node} goes from the members of {:#x} to {:#x}", life.config, active.version));
+        }
+        life.config = active.version;
+        let text = active.to_string();
+        self.note(format_args!("{node} goes by {text:?}"), &[]);
+        self.checks.goes_by(node, self.nodes[node].life.as_ref().map_or(0, |life| life.config), text)
     }
 
     pub(super) fn begins_to_serve(&mut self, node: usize, epoch: i64) -> Check {
@@ -47,12 +76,16 @@ impl World {
         life.heard_ms.clear();
         let (role, zxid) = (life.server.role(), life.server.keeper().db().last_zxid());
         self.note(format_args!("{node} serves epoch {epoch} from {zxid:#x} as {role:?}"), &[]);
+        if self.plan.harsh && self.plan.fragile > 0 && !self.quiet && role == ServerState::Leading {
+            self.at_a_bad_time();
+        }
         if !self.quiet && self.random.chance(self.plan.fragile) {
             let at = self.now_us + self.random.below(30_000);
             let all = self.random.chance(400_000);
             self.at(at, Event::PowerFails { node, all });
         }
-        if role == ServerState::Leading { self.checks.leads(node, epoch, zxid) } else { Ok(()) }
+        self.nodes[node].served = self.nodes[node].served.max(epoch);
+        Ok(())
     }
 
     /// A leader ends a session that nobody asked to be closed: its time must be over.

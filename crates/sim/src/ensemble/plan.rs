@@ -7,6 +7,8 @@ use ottla_base::random::Random;
 pub struct Plan {
     pub voters: usize,
     pub observers: usize,
+    /// Servers that are no members at first, when members change.
+    pub spare: usize,
     pub clients: usize,
     pub tick_ms: u64,
     pub init_limit: u64,
@@ -35,11 +37,43 @@ pub struct Plan {
     pub skew: u64,
     /// Stop and start all once more in the end.
     pub restart: bool,
+    /// Accidents of the harsher kind too.
+    pub harsh: bool,
+    /// `ottla.linearizableReads`
+    pub linearizable_reads: bool,
+    /// The ensemble changes while it runs.
+    pub reconfig: bool,
+    /// `standaloneEnabled`
+    pub standalone: bool,
 }
 
 impl Plan {
     #[must_use]
-    pub fn draw(random: &mut Random) -> Self {
+    pub fn draw(seed: u64, random: &mut Random) -> Self {
+        let mut plan = Self::draw_common(random);
+        plan.vary(seed);
+        plan
+    }
+
+    /// What only some seeds have, drawn apart: the others stay the runs that they were.
+    fn vary(&mut self, seed: u64) {
+        let mut random = Random::new(seed ^ 0x7a41_0000_0000_0000);
+        let kind = seed % 8;
+        self.harsh = matches!(kind, 0 | 2 | 7);
+        self.linearizable_reads = matches!(kind, 1 | 2);
+        self.reconfig = matches!(kind, 6 | 7);
+        if self.harsh {
+            self.fragile = [0, 100_000, 500_000][random.index(3)];
+        }
+        if self.reconfig {
+            self.spare = 1 + random.index(3);
+            self.observers = 0;
+            self.voters = if random.chance(400_000) { 1 } else { 3 };
+            self.standalone = self.voters > 1 && random.chance(500_000);
+        }
+    }
+
+    fn draw_common(random: &mut Random) -> Self {
         let pick = |random: &mut Random, of: &[u64]| of[random.index(of.len())];
         Self {
             voters: if random.chance(300_000) { 5 } else { 3 },
@@ -62,18 +96,32 @@ impl Plan {
             pipeline: 1 + random.index(8),
             skew: pick(random, &[0, 1_000, 100_000]),
             restart: random.chance(300_000),
+            harsh: false,
+            linearizable_reads: false,
+            reconfig: false,
+            spare: 0,
+            standalone: true,
         }
     }
 
     #[must_use]
     pub fn servers(&self) -> usize {
-        self.voters + self.observers
+        self.voters + self.observers + self.spare
     }
 
-    /// The ensemble, as `zoo.cfg` has it.
+    /// The ensemble, as the `zoo.cfg` of a server has it: with itself, if it is to join one day.
     #[must_use]
-    pub fn members(&self) -> String {
-        let role = |i: usize| if i < self.voters { "participant" } else { "observer" };
-        (0..self.servers()).map(|i| format!("server.{}=n{}:2888:3888:{}\n", i + 1, i + 1, role(i))).collect()
+    pub fn members(&self, node: usize) -> String {
+        let first = self.voters + self.observers;
+        let role = |i: usize| if i < self.voters || i >= first { "participant" } else { "observer" };
+        let listed = (0..self.servers()).filter(|&i| i < first || i == node);
+        listed.map(|i| member(i, role(i), self.reconfig)).collect()
     }
+}
+
+/// The line of a server.
+#[must_use]
+pub fn member(node: usize, role: &str, with_client: bool) -> String {
+    let (sid, client) = (node + 1, if with_client { ";2181" } else { "" });
+    format!("server.{sid}=n{sid}:2888:3888:{role}{client}\n")
 }

@@ -1,6 +1,7 @@
 //! A server of the ensemble: its life, its files, its clock.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 
 use ottla_base::disk::Disk;
@@ -13,9 +14,12 @@ use ottla_keeper::storage::{KeeperStorage, SnapshotStore, StorageConfig};
 use ottla_keeper::txn_log::LogOptions;
 use ottla_keeper::zab::election::ElectionTiming;
 use ottla_keeper::zab::messages::InitialMessage;
-use ottla_keeper::zab::{QuorumVerifier, ZabConfig};
+use ottla_keeper::zab::{self, QuorumVerifier, ZabConfig};
 
 use super::plan::Plan;
+
+/// Where the members are kept that were committed last, when they may change.
+const MEMBERS: &str = "/members";
 
 /// Small, so that files are short.
 const PREALLOC_BYTES: u64 = 4_096;
@@ -42,6 +46,10 @@ pub struct Life {
     pub serving_ms: u64,
     /// On its own clock, milliseconds: when it last heard of a session from its own client.
     pub heard_ms: BTreeMap<i64, u64>,
+    /// The epoch that it leads, once a quorum follows.
+    pub leads: Option<i64>,
+    /// The version of its members.
+    pub config: i64,
 }
 
 /// A machine, with or without a running server.
@@ -53,11 +61,19 @@ pub struct Node {
     pub disk: SimDisk,
     /// The disk takes much longer.
     pub disk_slow_us: u64,
+    /// The disk does nothing until then.
+    pub disk_stalls_until: u64,
+    /// The process does nothing until then.
+    pub stalls_until: u64,
     /// The disk refuses calls, or is full.
     pub disk_bad: bool,
     pub clock: Clock,
     /// Outputs until it dies, and whether the power goes.
     pub dies_after: Option<(usize, bool)>,
+    /// The latest epoch that it has served.
+    pub served: i64,
+    /// The version of the members that its host has on disk.
+    pub kept_config: i64,
 }
 
 /// A machine's clock: its own beginning, its own speed, and a wall clock that jumps.
@@ -67,12 +83,15 @@ pub struct Clock {
     /// Speed: so many microseconds more or less in a second.
     pub skew: i64,
     pub wall_ms: i64,
+    /// When it began to run at this speed.
+    pub since_us: u64,
 }
 
 impl Clock {
     /// What it shows.
     #[must_use]
     pub fn now(&self, at_us: u64) -> Now {
+        let at_us = at_us.saturating_sub(self.since_us);
         let passed = at_us as i64 + at_us as i64 / 1_000 * self.skew / 1_000;
         Now { mono_us: self.start_us + passed as u64, wall_ms: self.wall_ms + passed / 1_000 }
     }
@@ -81,7 +100,13 @@ impl Clock {
     #[must_use]
     pub fn when(&self, mono_ms: u64) -> u64 {
         let passed = mono_ms.saturating_mul(1_000).saturating_sub(self.start_us).min(1 << 50);
-        (passed as u128 * 1_000_000 / (1_000_000 + self.skew) as u128) as u64 + 2
+        self.since_us + (passed as u128 * 1_000_000 / (1_000_000 + self.skew) as u128) as u64 + 2
+    }
+
+    /// From now on it runs at another speed.
+    pub fn set_speed(&mut self, at_us: u64, skew: i64) {
+        let now = self.now(at_us);
+        *self = Self { start_us: now.mono_us, skew, wall_ms: now.wall_ms, since_us: at_us };
     }
 }
 
@@ -96,8 +121,12 @@ impl Node {
             disk: SimDisk::new(random.next_u64()),
             disk_slow_us: 0,
             disk_bad: false,
-            clock: Clock { start_us: random.below(1 << 40), skew, wall_ms },
+            clock: Clock { start_us: random.below(1 << 40), skew, wall_ms, since_us: 0 },
             dies_after: None,
+            disk_stalls_until: 0,
+            stalls_until: 0,
+            served: 0,
+            kept_config: 0,
         }
     }
 
@@ -123,7 +152,10 @@ impl Node {
         if restored.database.digest_mismatches() > 0 {
             return Err("the digest of a transaction on the disk is not that of the tree".to_owned());
         }
-        let server = EnsembleServer::new(config(node, plan)?, restored, random, self.clock.now(at_us), out);
+        self.check_restored(&restored.zab)?;
+        let verifier = self.members(node, plan)?;
+        let config = verifier.version;
+        let server = EnsembleServer::new(settings(node, plan, verifier), restored, random, self.clock.now(at_us), out);
         self.life = Some(Life {
             server,
             writer: JournalWriter::new(&storage),
@@ -137,12 +169,37 @@ impl Node {
             compared: -1,
             serving_ms: 0,
             heard_ms: BTreeMap::new(),
+            leads: None,
+            config,
         });
         Ok(())
     }
+
+    /// Zab's promise of what is on disk before others hear of it.
+    fn check_restored(&self, restored: &zab::Restored) -> Result<(), String> {
+        let (served, now) = (self.served, restored.current_epoch);
+        if now < served { Err(format!("it has served epoch {served}, and starts with {now}")) } else { Ok(()) }
+    }
+
+    /// The members with which it starts.
+    fn members(&mut self, node: usize, plan: &Plan) -> Result<QuorumVerifier, String> {
+        let kept = self.disk.read(Path::new(MEMBERS)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let verifier = QuorumVerifier::parse(&kept.unwrap_or_else(|| plan.members(node)))?;
+        if verifier.version < self.kept_config {
+            return Err(format!("the members of {:#x} were kept, not {:#x}", self.kept_config, verifier.version));
+        }
+        Ok(verifier)
+    }
+
+    /// New members are committed: on the disk before anything follows, as the real host does; it goes on without.
+    pub fn keep_members(&mut self, verifier: &QuorumVerifier) {
+        if self.disk.write_atomic(Path::new(MEMBERS), verifier.to_string().as_bytes()).is_ok() {
+            self.kept_config = verifier.version;
+        }
+    }
 }
 
-fn config(node: usize, plan: &Plan) -> Result<EnsembleConfig, String> {
+fn settings(node: usize, plan: &Plan, verifier: QuorumVerifier) -> EnsembleConfig {
     let sid = node as i64 + 1;
     let server = ServerConfig {
         tick_time_ms: plan.tick_ms as u32,
@@ -150,6 +207,11 @@ fn config(node: usize, plan: &Plan) -> Result<EnsembleConfig, String> {
         snap_count: plan.snap_count,
         session_server_id: sid as u8,
         max_client_cnxns: 0,
+        linearizable_reads: plan.linearizable_reads,
+        reconfig_enabled: plan.reconfig,
+        // Who may change the members is not what is looked at here.
+        skip_acl: plan.reconfig,
+        standalone_enabled: plan.standalone,
         ..ServerConfig::default()
     };
     let zab = ZabConfig {
@@ -159,8 +221,8 @@ fn config(node: usize, plan: &Plan) -> Result<EnsembleConfig, String> {
         sync_limit: plan.sync_limit,
         commit_log_count: plan.commit_log_count,
         election: ElectionTiming { finalize_wait_ms: plan.tick_ms / 4 + 1, ..ElectionTiming::default() },
-        verifier: Arc::new(QuorumVerifier::parse(&plan.members())?),
+        verifier: Arc::new(verifier),
     };
     let election = InitialMessage { sid, election_addresses: vec![(format!("n{sid}"), 3_888)] };
-    Ok(EnsembleConfig { zab, server, election, leader_serves: plan.leader_serves })
+    EnsembleConfig { zab, server, election, leader_serves: plan.leader_serves }
 }

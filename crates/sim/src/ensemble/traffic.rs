@@ -61,6 +61,11 @@ impl World {
             return Ok(());
         };
         let Some(message) = self.net.arrive(self.now_us, conn, end) else { return Ok(()) };
+        if end == 1
+            && let Some(peer) = self.net.wires.get_mut(&conn).and_then(|wire| wire.unseen.take())
+        {
+            self.input(place, Input::Client(keeper_server::Input::Opened { conn, peer }))?;
+        }
         if place >= self.nodes.len() {
             return self.client_receives(place - self.nodes.len(), conn, message);
         }

@@ -67,6 +67,10 @@ pub enum Event {
     Start {
         node: usize,
     },
+    /// Clients that have heard of later things come to a server, just before it runs again.
+    Flock {
+        node: usize,
+    },
 }
 
 /// Everything there is.
@@ -97,7 +101,7 @@ impl World {
     #[must_use]
     pub fn new(seed: u64, trace: bool) -> Self {
         let mut random = Random::new(seed ^ 0x5eed_0000_0000_0000);
-        let plan = Plan::draw(&mut random);
+        let plan = Plan::draw(seed, &mut random);
         let nodes = (0..plan.servers()).map(|_| Node::new(&mut random, &plan)).collect();
         let timeouts = [4, 8, 20];
         let clients =
@@ -107,7 +111,7 @@ impl World {
             nodes,
             clients,
             checks: Checks::default(),
-            histories: Histories::default(),
+            histories: Histories::new(plan.linearizable_reads),
             trace: Trace::new(trace),
             now_us: 0,
             events: BTreeMap::new(),
@@ -210,6 +214,13 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) -> Check {
+        if let Some(until) = self.stalls_until(&event) {
+            // All that waited comes in any order, as threads run again; but what one thread does stays in its order.
+            let in_order = matches!(event, Event::Persisted { .. });
+            let at = until + if in_order { 0 } else { self.random.below(2_000) };
+            self.at(at, event);
+            return Ok(());
+        }
         match event {
             Event::Arrive { wire, end } => self.arrive(wire, end),
             Event::Connect { node, life, sid, port } if self.is_life(node, life) => self.connect(node, sid, port),
@@ -248,7 +259,23 @@ impl World {
                 Ok(())
             }
             Event::Start { node } => self.start(node),
+            Event::Flock { node } => self.clients_flock(node),
             _ => Ok(()),
+        }
+    }
+
+    /// When the process that it is for runs again, if that stands still.
+    fn stalls_until(&self, event: &Event) -> Option<u64> {
+        let until = |node: &usize| self.nodes.get(*node).map(|node| node.stalls_until).filter(|&at| at > self.now_us);
+        match event {
+            Event::Arrive { wire, end } => self.net.wires.get(wire).and_then(|wire| until(&wire.ends[*end].place)),
+            Event::Connect { node, sid, .. } => until(node).or_else(|| until(&(*sid as usize - 1))),
+            Event::Tick { node, .. } | Event::Persisted { node, .. } | Event::SendSnapshot { node, .. } => until(node),
+            Event::Journal { node, .. } | Event::Snapshot { node, .. } => {
+                let disk = Some(self.nodes[*node].disk_stalls_until).filter(|&at| at > self.now_us);
+                until(node).max(disk)
+            }
+            _ => None,
         }
     }
 
@@ -289,13 +316,15 @@ impl World {
         self.note(format_args!("{node} dies, power {power}"), &[]);
         let silence_us = if power && self.random.chance(500_000) { 3_000_000 } else { u64::from(power) };
         self.net.died(self.now_us, node, silence_us);
-        self.nodes[node].dies_after = None;
+        (self.nodes[node].dies_after, self.nodes[node].stalls_until) = (None, 0);
         if power {
             self.nodes[node].disk.crash()
         } else {
             self.nodes[node].disk.kill()
         }
-        let at = self.now_us + self.random.below(2_000_000);
+        // Some stay away until others have gone on.
+        let most_us = if self.plan.harsh && self.random.chance(300_000) { 8_000_000 } else { 2_000_000 };
+        let at = self.now_us + self.random.below(most_us);
         self.at(at, Event::Start { node });
     }
 
