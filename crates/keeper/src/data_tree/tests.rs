@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::ErrorCode;
 
 fn open() -> Vec<u8> {
     crate::acl::encode(&[crate::proto::OPEN_ACL])
