@@ -1,9 +1,10 @@
 //! A snapshot between two servers: a file's content without its header, seals and last two parts, then a signature. It
 //! comes in any portions and has no length, so its end is where its content says.
 
-use super::{Database, SnapshotError, acl_id, invalid};
+use super::{SnapshotError, acl_id, invalid};
 use crate::acl::AclList;
 use crate::data_tree::{DataTree, TreeOptions};
+use crate::database::Database;
 use crate::digest::StatPersisted;
 use crate::jute::{JuteError, Reader};
 use crate::zab::messages::SNAPSHOT_SIGNATURE;
