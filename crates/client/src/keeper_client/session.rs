@@ -1,26 +1,30 @@
 //! The task behind a [`KeeperClient`](super::KeeperClient): connects, reconnects, writes requests, reads answers.
 
+mod answers;
+mod command;
+mod handshake;
+
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use ottla_base::limits::{KEEPER_ANSWER_BYTES, KEEPER_REQUESTS_IN_FLIGHT};
+use ottla_base::limits::KEEPER_REQUESTS_IN_FLIGHT;
 use ottla_base::random::Random;
-use ottla_keeper::jute::{Jute, JuteError, Reader};
-use ottla_keeper::ops::{KeeperError, KeeperEvent, KeeperOp, KeeperResult};
-use ottla_keeper::proto::{
-    AuthPacket, ConnectRequest, ConnectResponse, ErrorCode, EventType, OpCode, ReplyHeader, RequestHeader,
-    WatcherEvent, xid,
-};
+use ottla_keeper::jute::Jute;
+use ottla_keeper::ops::{KeeperError, KeeperEvent, KeeperOp};
+use ottla_keeper::proto::{AuthPacket, ErrorCode, OpCode, RequestHeader, xid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::connect_string::KeeperAddress;
-use super::connector::{KeeperConnector, KeeperStream};
+use super::connector::KeeperStream;
 use super::watches::Watches;
-use super::wire::{self, Answer, AnyOp, Context, Expect, Sent};
-use super::{KeeperClientConfig, SessionState, WatchedEvent};
+use super::wire::{self, Answer, AnyOp, Context, Sent};
+use super::{KeeperClientConfig, SessionState};
+use answers::Inbox;
+pub(super) use command::{Command, Done};
+use handshake::Handshake;
 
 /// Longest silence towards the server, whatever the session's timeout: a dead connection shows early.
 #[doc(alias = "MAX_SEND_PING_INTERVAL")]
@@ -29,48 +33,6 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(1_000));
 /// Bytes that may wait for the socket before further requests stay in the queue.
 const UNSENT_BYTES: usize = 1 << 20;
-/// A ConnectResponse has 37 bytes and a password of 16.
-const CONNECT_RESPONSE_BYTES: usize = 4_096;
-
-/// Who waits for an answer.
-pub(super) enum Done {
-    Op(Box<dyn FnOnce(KeeperResult) + Send>),
-    Extra(oneshot::Sender<Result<Answer, KeeperError>>),
-}
-
-impl Done {
-    fn finish(self, result: Result<Answer, KeeperError>) {
-        match self {
-            // A caller that went away is no error.
-            Self::Extra(tx) => drop(tx.send(result)),
-            Self::Op(done) => done(match result {
-                Ok(Answer::Reply(reply)) => Ok(reply),
-                Ok(_) => Err(KeeperError::ConnectionLoss),
-                Err(e) => Err(e),
-            }),
-        }
-    }
-}
-
-/// What a handle wants.
-pub(super) enum Command {
-    Op { op: AnyOp, done: Done },
-    Auth { scheme: String, credentials: Vec<u8>, done: oneshot::Sender<Result<Answer, KeeperError>> },
-    Close { done: oneshot::Sender<()> },
-}
-
-impl Command {
-    pub(super) fn fail(self, error: &KeeperError) {
-        match self {
-            Self::Op { done, .. } => done.finish(Err(error.clone())),
-            Self::Auth { done, .. } => drop(done.send(Err(error.clone()))),
-            Self::Close { done } => {
-                let _ = done.send(());
-            }
-        }
-    }
-}
-
 struct InFlight {
     xid: i32,
     sent: Sent,
@@ -84,12 +46,6 @@ enum Ended {
     Lost(String),
     AuthFailed,
     Closed,
-}
-
-/// How a handshake ended.
-enum Handshake {
-    Connected(Box<dyn KeeperStream>),
-    Expired,
 }
 
 pub(super) struct Session {
@@ -196,62 +152,6 @@ impl Session {
             }
         }
         self.over(SessionState::Closed, &KeeperError::SessionExpired, None);
-    }
-
-    /// One attempt; `None` when a close was asked for meanwhile.
-    async fn connect(&mut self, server: &KeeperAddress) -> Option<io::Result<Handshake>> {
-        let request = ConnectRequest {
-            protocol_version: 0,
-            last_zxid_seen: self.last_zxid,
-            timeout_ms: i32::try_from(self.config.session_timeout.as_millis()).unwrap_or(i32::MAX),
-            // A session of a read-only server is known to nobody else.
-            session_id: if self.local_session { 0 } else { self.session_id },
-            passwd: Some(&self.passwd),
-            read_only: Some(self.config.read_only),
-        };
-        let connector = self.config.connector.clone();
-        let limit = self.timeout / u32::try_from(self.ring.len()).unwrap_or(1);
-        let attempt = tokio::time::timeout(limit, handshake(&*connector, server, request.to_bytes()));
-        tokio::pin!(attempt);
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut attempt => break outcome,
-                command = self.commands.recv() => if self.take(command) { return None },
-            }
-        };
-        Some(match outcome {
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
-            Ok(Err(e)) => Err(e),
-            Ok(Ok((stream, answer))) => self.accepted(server, stream, &answer),
-        })
-    }
-
-    /// Reads the server's word on the session.
-    fn accepted(
-        &mut self,
-        server: &KeeperAddress,
-        stream: Box<dyn KeeperStream>,
-        answer: &[u8],
-    ) -> io::Result<Handshake> {
-        let answer: ConnectResponse<'_> = Reader::new(answer).record().map_err(io::Error::other)?;
-        if answer.timeout_ms <= 0 || answer.session_id == 0 {
-            return Ok(Handshake::Expired);
-        }
-        let resumed = self.session_id == answer.session_id;
-        let read_only = answer.read_only == Some(true);
-        self.local_session = read_only && (self.session_id == 0 || self.local_session);
-        self.session_id = answer.session_id;
-        self.passwd = answer.passwd.unwrap_or_default().to_vec();
-        self.timeout = Duration::from_millis(answer.timeout_ms as u64);
-        tracing::info!(%server, session = format_args!("0x{:x}", self.session_id), timeout_ms = answer.timeout_ms, resumed, "keeper session");
-        self.state.send_replace(SessionState::Connected {
-            server: server.to_string(),
-            session_id: self.session_id,
-            timeout: self.timeout,
-            read_only,
-        });
-        (self.events)(KeeperEvent::Connected { session_id: self.session_id, resumed });
-        Ok(Handshake::Connected(stream))
     }
 
     /// Takes a command in; true when it is time to stop although there is no connection to say so on.
@@ -446,155 +346,6 @@ impl Session {
             None => self.out.truncate(frame_at),
         }
     }
-
-    /// Handles every whole frame that has arrived.
-    fn read_frames(&mut self, inbox: &mut Inbox) -> Option<Ended> {
-        let mut at = 0;
-        let ended = loop {
-            let rest = &inbox.bytes[at..];
-            let Some((len, rest)) = rest.split_first_chunk::<4>() else { break None };
-            let len = match usize::try_from(i32::from_be_bytes(*len)) {
-                Ok(len) if len <= KEEPER_ANSWER_BYTES => len,
-                _ => break Some(Ended::Lost("an answer of unreasonable length".to_owned())),
-            };
-            let Some(body) = rest.get(..len) else {
-                inbox.wanted = len + 4;
-                break None;
-            };
-            match self.read_frame(body) {
-                Ok(None) => at += 4 + len,
-                Ok(Some(ended)) => break Some(ended),
-                Err(e) => break Some(Ended::Lost(format!("an answer that can't be read: {e}"))),
-            }
-        };
-        inbox.consume(at);
-        ended
-    }
-
-    fn read_frame(&mut self, body: &[u8]) -> Result<Option<Ended>, JuteError> {
-        let mut body = Reader::new(body);
-        let header: ReplyHeader = body.record()?;
-        match header.xid {
-            xid::PING | xid::SET_WATCHES => Ok(None),
-            xid::NOTIFICATION => self.read_event(header.zxid, &mut body).map(|()| None),
-            xid::AUTH => {
-                let waiting = self.auth_waiting.pop_front().flatten();
-                if header.err != 0 {
-                    if let Some(done) = waiting {
-                        drop(done.send(Err(KeeperError::Code(ErrorCode::AuthFailed))));
-                    }
-                    return Ok(Some(Ended::AuthFailed));
-                }
-                if let Some(done) = waiting {
-                    drop(done.send(Ok(Answer::Done)));
-                }
-                Ok(None)
-            }
-            _ => self.read_answer(header, &mut body),
-        }
-    }
-
-    fn read_event(&mut self, zxid: i64, body: &mut Reader<'_>) -> Result<(), JuteError> {
-        let event: WatcherEvent<'_> = body.record()?;
-        // An event that a newer server invents is no reason to give up the connection.
-        let Some(kind) = EventType::from_i32(event.event_type) else { return Ok(()) };
-        self.watches.fired(kind, event.path);
-        let path = self.config.servers.to_client(event.path).to_owned();
-        if let Some(watched) = &self.config.watched {
-            watched(WatchedEvent { kind, path: path.clone(), zxid });
-        }
-        (self.events)(match kind {
-            EventType::NodeCreated => KeeperEvent::NodeCreated { path },
-            EventType::NodeDeleted => KeeperEvent::NodeDeleted { path },
-            EventType::NodeDataChanged => KeeperEvent::NodeDataChanged { path },
-            EventType::NodeChildrenChanged => KeeperEvent::NodeChildrenChanged { path },
-            EventType::None
-            | EventType::DataWatchRemoved
-            | EventType::ChildWatchRemoved
-            | EventType::PersistentWatchRemoved => return Ok(()),
-        });
-        Ok(())
-    }
-
-    /// The server sends nothing when a watch is removed; the client's own watcher is told all the same.
-    fn tell_removed(&self, kind: EventType, path: &str) {
-        if let Some(watched) = &self.config.watched {
-            watched(WatchedEvent { kind, path: self.config.servers.to_client(path).to_owned(), zxid: -1 });
-        }
-    }
-
-    fn read_answer(&mut self, header: ReplyHeader, body: &mut Reader<'_>) -> Result<Option<Ended>, JuteError> {
-        match self.in_flight.front() {
-            Some(first) if first.xid == header.xid => {}
-            _ => return Ok(Some(Ended::Lost(format!("an answer nobody waits for (xid {})", header.xid)))),
-        }
-        if header.zxid > 0 {
-            self.last_zxid = header.zxid;
-        }
-        let create2 = self.in_flight.front().is_some_and(|first| matches!(first.sent.expect, Expect::Created2));
-        if create2 && header.err == ErrorCode::Unimplemented.code() && self.has_create2.is_none() {
-            // The server closes the connection now; `lost` takes the request over to the next one.
-            self.has_create2 = Some(false);
-            return Ok(Some(Ended::Lost("the server does not know create2".to_owned())));
-        }
-        let Some(InFlight { sent, done, .. }) = self.in_flight.pop_front() else { return Ok(None) };
-        if create2 {
-            self.has_create2 = Some(true);
-        }
-        if let Some((kind, path)) = sent.watch {
-            self.watches.answered(kind, path, header.err);
-        }
-        if let Some((kind, path)) = sent.unwatch.filter(|_| header.err == 0) {
-            let gone = self.watches.removed(kind, &path);
-            for kind in self.config.watched.is_some().then_some(gone).into_iter().flatten() {
-                self.tell_removed(kind, &path);
-            }
-        }
-        let Some(done) = done else { return Ok(Some(Ended::Closed)) };
-        if header.err != 0 {
-            let code = ErrorCode::from_i32(header.err).unwrap_or(ErrorCode::SystemError);
-            let expired = code == ErrorCode::SessionExpired;
-            done.finish(Err(if expired { KeeperError::SessionExpired } else { KeeperError::Code(code) }));
-            return Ok(None);
-        }
-        let context = Context { paths: &self.config.servers, session_id: self.session_id, old_create: false };
-        match wire::decode(context, &sent.expect, header.zxid, body) {
-            Ok(result) => {
-                done.finish(result);
-                Ok(None)
-            }
-            Err(e) => {
-                done.finish(Err(KeeperError::ConnectionLoss));
-                Err(e)
-            }
-        }
-    }
-}
-
-/// Bytes that have arrived and not been handled.
-#[derive(Default)]
-struct Inbox {
-    bytes: Vec<u8>,
-    /// Length of the frame at the front, when it is known and not all here.
-    wanted: usize,
-}
-
-impl Inbox {
-    /// Room for the next read: grows with what has really arrived, not with what a length promises.
-    fn make_room(&mut self) {
-        let missing = self.wanted.saturating_sub(self.bytes.len());
-        self.bytes.reserve(missing.clamp(8 << 10, 1 << 20));
-    }
-
-    fn consume(&mut self, count: usize) {
-        if count > 0 {
-            self.bytes.drain(..count);
-            self.wanted = 0;
-            if self.bytes.is_empty() && self.bytes.capacity() > 1 << 20 {
-                self.bytes = Vec::new();
-            }
-        }
-    }
 }
 
 fn write_auth(out: &mut Vec<u8>, scheme: &str, credentials: &[u8]) {
@@ -611,25 +362,6 @@ fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     write(out);
     let len = (out.len() - at - 4) as u32;
     out[at..at + 4].copy_from_slice(&len.to_be_bytes());
-}
-
-/// Connects and asks for the session; gives the answer as it is.
-async fn handshake(
-    connector: &dyn KeeperConnector,
-    server: &KeeperAddress,
-    request: Vec<u8>,
-) -> io::Result<(Box<dyn KeeperStream>, Vec<u8>)> {
-    let mut stream = connector.connect(server).await?;
-    let mut out = Vec::with_capacity(request.len() + 4);
-    frame(&mut out, |out| out.extend_from_slice(&request));
-    stream.write_all(&out).await?;
-    let len = stream.read_i32().await?;
-    let len = usize::try_from(len).ok().filter(|&len| len <= CONNECT_RESPONSE_BYTES);
-    let len =
-        len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a keeper: its greeting is no session"))?;
-    let mut answer = vec![0; len];
-    stream.read_exact(&mut answer).await?;
-    Ok((stream, answer))
 }
 
 /// One short phrase for a user, without "(os error 111)".
