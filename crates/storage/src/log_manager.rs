@@ -3,6 +3,11 @@
 //! The work of background threads (retention, flushing, checkpoints, cleaning) is offered as plain functions; who calls
 //! them, and when, is the server's to decide. No function holds the map of logs while it does I/O.
 
+mod checkpoints;
+mod cleaning;
+mod describe;
+mod load;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -15,14 +20,15 @@ use ottla_base::ids::{TopicPartition, Uuid};
 use ottla_base::time::Now;
 use parking_lot::{Mutex, RwLock};
 
-use crate::checkpoint::{self, CLEANER_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE};
+use crate::checkpoint::Offsets;
 use crate::config::{LogConfig, ManagerConfig};
 use crate::error::StorageError;
-use crate::folder::remove_if_there;
-use crate::log::{Log, SharedLog};
-use crate::log_cleaner::{CleanError, CleanStats, Cleanable};
-use crate::log_dir::{self, CLEAN_SHUTDOWN_FILE, LOCK_FILE, LogDir, LogDirName, SUSPECT_FILE};
-use crate::log_loader::{self, LoadHints};
+use crate::log::SharedLog;
+use crate::log_dir::{self, CLEAN_SHUTDOWN_FILE, LOCK_FILE, LogDir};
+use crate::log_loader;
+
+pub use describe::{LogDirInfo, LogSize};
+pub use load::LoadTask;
 
 /// Why the log directories can't be used at all.
 #[derive(Debug)]
@@ -56,38 +62,6 @@ impl std::error::Error for OpenError {}
 
 /// Settings of a topic, by its name.
 pub type ConfigOf<'a> = &'a (dyn Fn(&str) -> Arc<LogConfig> + Sync);
-
-/// One log to open, found in a directory. Independent of the others, so threads may share them out.
-#[derive(Debug)]
-pub struct LoadTask {
-    dir: Arc<LogDir>,
-    name: String,
-    topic_partition: TopicPartition,
-    is_future: bool,
-    hints: LoadHints,
-}
-
-/// A directory for `DescribeLogDirs`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogDirInfo {
-    pub path: PathBuf,
-    /// Why it is offline.
-    pub error: Option<StorageError>,
-    /// Bytes of the file system; -1 when unknown.
-    pub total_bytes: i64,
-    pub usable_bytes: i64,
-    pub logs: Vec<LogSize>,
-}
-
-/// A log in [`LogDirInfo`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogSize {
-    pub topic_partition: TopicPartition,
-    pub size: u64,
-    /// Records this log lacks: of a future one against the current one's end, of a current one below the high watermark.
-    pub offset_lag: i64,
-    pub is_future: bool,
-}
 
 /// A folder renamed to `-delete`.
 #[derive(Debug)]
@@ -172,121 +146,6 @@ impl LogManager {
     /// The directories that work.
     pub fn live_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
         self.dirs.iter().filter(|d| !d.is_offline())
-    }
-
-    /// Opens all logs, one after the other.
-    pub fn load(&self, config_of: ConfigOf<'_>, now: Now) -> Result<(), OpenError> {
-        for task in self.plan_load(now)? {
-            self.run_load(&task, config_of, now);
-        }
-        self.finish_load()
-    }
-
-    /// Lists the logs to open. From here on a stop counts as unclean until [`Self::close`].
-    pub fn plan_load(&self, now: Now) -> Result<Vec<LoadTask>, OpenError> {
-        let mut tasks = Vec::new();
-        for dir in self.live_dirs() {
-            let found = dir.guard("list the log directory", || self.plan_dir(dir, now));
-            tasks.extend(found.unwrap_or_default());
-        }
-        let mut seen: BTreeMap<&TopicPartition, &LoadTask> = BTreeMap::new();
-        for task in tasks.iter().filter(|t| !t.is_future) {
-            if let Some(other) = seen.insert(&task.topic_partition, task) {
-                return Err(OpenError::Duplicate {
-                    topic_partition: task.topic_partition.clone(),
-                    first: other.dir.path().to_owned(),
-                    second: task.dir.path().to_owned(),
-                });
-            }
-        }
-        Ok(tasks)
-    }
-
-    fn plan_dir(&self, dir: &Arc<LogDir>, now: Now) -> io::Result<Vec<LoadTask>> {
-        let disk = dir.disk().as_ref();
-        let marker = dir.path().join(CLEAN_SHUTDOWN_FILE);
-        let clean = disk.exists(&marker)?;
-        if clean {
-            remove_if_there(disk, &marker)?;
-            disk.sync_dir(dir.path())?;
-        }
-        let suspect = disk.exists(&dir.path().join(SUSPECT_FILE))?;
-        let read = |file: &str| checkpoint::read_offsets(disk, &dir.path().join(file));
-        let (recovery, starts, watermarks) =
-            (read(RECOVERY_POINT_FILE)?, read(LOG_START_FILE)?, read(HIGH_WATERMARK_FILE)?);
-        let cleaned = read(CLEANER_FILE)?;
-        let mut tasks = Vec::new();
-        for entry in disk.list(dir.path())?.into_iter().filter(|e| e.is_dir) {
-            let (topic_partition, is_future) = match LogDirName::parse(&entry.name) {
-                Some(LogDirName::Current(tp)) => (tp, false),
-                Some(LogDirName::Future(tp)) => (tp, true),
-                Some(LogDirName::Deleted(_)) => {
-                    let path = dir.path().join(&entry.name);
-                    self.pending_deletes.lock().push(PendingDelete { due_ms: now.mono_ms(), dir: dir.clone(), path });
-                    continue;
-                }
-                Some(LogDirName::Stray(tp)) => {
-                    tracing::warn!(partition = %tp, folder = entry.name, "a stray log is left alone; remove it when done");
-                    continue;
-                }
-                None => {
-                    tracing::warn!(dir = %dir.path().display(), folder = entry.name, "not a log's folder; ignoring it");
-                    continue;
-                }
-            };
-            let of = |offsets: &Offsets| offsets.get(&topic_partition).copied().unwrap_or(0);
-            let hints = LoadHints {
-                recovery_point: of(&recovery),
-                log_start_offset: of(&starts),
-                high_watermark: of(&watermarks),
-                clean: clean && !suspect,
-                compacted: cleaned.contains_key(&topic_partition),
-                suspect,
-            };
-            tasks.push(LoadTask { dir: dir.clone(), name: entry.name, topic_partition, is_future, hints });
-        }
-        let found: BTreeSet<&TopicPartition> = tasks.iter().map(|task| &task.topic_partition).collect();
-        let mut named = recovery.keys().chain(starts.keys()).chain(watermarks.keys()).chain(cleaned.keys());
-        if named.any(|tp| !found.contains(tp)) {
-            self.stale_checkpoints.store(true, Ordering::Relaxed);
-        }
-        self.cleaned_up_to
-            .lock()
-            .extend(cleaned.iter().filter(|(tp, _)| found.contains(tp)).map(|(tp, at)| (tp.clone(), *at)));
-        Ok(tasks)
-    }
-
-    /// Opens one log; a failure takes its directory offline.
-    pub fn run_load(&self, task: &LoadTask, config_of: ConfigOf<'_>, now: Now) {
-        let config = config_of(&task.topic_partition.topic);
-        let expiration_ms = self.config.producer_id_expiration_ms;
-        let loaded = task.dir.guard(&format!("load {}", task.name), || {
-            log_loader::load(
-                &task.dir,
-                &task.name,
-                task.topic_partition.clone(),
-                config,
-                task.hints,
-                expiration_ms,
-                now,
-            )
-        });
-        if let Ok(log) = loaded {
-            let map = if task.is_future { &self.future_logs } else { &self.logs };
-            map.write().insert(task.topic_partition.clone(), Arc::new(Mutex::new(log)));
-        }
-    }
-
-    /// After all tasks ran: an error when no directory is left.
-    pub fn finish_load(&self) -> Result<(), OpenError> {
-        for dir in self.live_dirs() {
-            let marker = dir.path().join(SUSPECT_FILE);
-            let _ = dir.guard("remove the failure's marker", || remove_if_there(dir.disk().as_ref(), &marker));
-        }
-        match self.dirs.iter().find_map(|d| d.check().err()) {
-            Some(e) if self.live_dirs().next().is_none() => Err(OpenError::AllOffline(e)),
-            _ => Ok(()),
-        }
     }
 
     #[must_use]
@@ -485,132 +344,6 @@ impl LogManager {
         Ok(())
     }
 
-    fn checkpoint(&self, file: &str, offset: impl Fn(&Log) -> Option<i64>) {
-        let _one_at_a_time = self.checkpointing.lock();
-        let logs = self.all_logs();
-        for dir in self.live_dirs() {
-            let mut offsets = Offsets::new();
-            for (tp, log) in &logs {
-                let log = log.lock();
-                if Arc::ptr_eq(log.log_dir(), dir)
-                    && let Some(offset) = offset(&log)
-                {
-                    offsets.insert(tp.clone(), offset);
-                }
-            }
-            let path = dir.path().join(file);
-            let _ =
-                dir.guard(&format!("write {file}"), || checkpoint::write_offsets(dir.disk().as_ref(), &path, &offsets));
-        }
-    }
-
-    /// Writes `recovery-point-offset-checkpoint`.
-    pub fn checkpoint_recovery_points(&self) {
-        self.checkpoint(RECOVERY_POINT_FILE, |log| Some(log.recovery_point()));
-    }
-
-    /// Writes `log-start-offset-checkpoint`: of the logs whose start isn't that of their first segment anyway.
-    pub fn checkpoint_log_start_offsets(&self) {
-        self.checkpoint(LOG_START_FILE, |log| {
-            Some(log.log_start_offset()).filter(|&start| start > log.first_base_offset())
-        });
-    }
-
-    /// Writes `replication-offset-checkpoint`.
-    pub fn checkpoint_high_watermarks(&self) {
-        self.checkpoint(HIGH_WATERMARK_FILE, |log| Some(log.high_watermark()));
-    }
-
-    /// Cleans the compacted log that needs it most; `None` when none does. `secret` is random.
-    #[doc(alias = "grabFilthiestCompactedLog")]
-    pub fn clean_one(&self, secret: [u64; 2], now: Now) -> Option<(TopicPartition, CleanStats)> {
-        let mut filthiest: Option<(TopicPartition, SharedLog, Cleanable)> = None;
-        for (tp, log) in self.all_logs() {
-            let mut locked = log.lock();
-            if !locked.config().compact || self.uncleanable.lock().contains(&tp) {
-                continue;
-            }
-            let checkpoint = self.cleaned_up_to.lock().get(&tp).copied();
-            let Ok(cleanable) = locked.cleanable(checkpoint, now) else { continue };
-            let worse = filthiest.as_ref().is_none_or(|(_, _, other)| cleanable.dirty_ratio > other.dirty_ratio);
-            if cleanable.due(locked.config()) && worse {
-                drop(locked);
-                filthiest = Some((tp, log, cleanable));
-            }
-        }
-        let (tp, log, cleanable) = filthiest?;
-        // What supersedes a record must be durable before the record goes.
-        let sealed = log.lock().start_flush_sealed().ok()?;
-        if let Some(job) = sealed {
-            job.run().ok()?;
-            log.lock().finish_flush(&job, now);
-        }
-        let job = log.lock().start_cleaning(&cleanable).ok()?;
-        let cleaned = match job.run(&self.config, secret, now) {
-            Ok(cleaned) => cleaned,
-            Err(CleanError::Corrupt(error)) => {
-                tracing::error!(partition = %tp, error, "damaged batches; the log is not cleaned any more");
-                self.uncleanable.lock().insert(tp);
-                return None;
-            }
-            Err(CleanError::Storage(_)) => return None,
-        };
-        let stats = cleaned.stats;
-        let dir = log.lock().log_dir().clone();
-        if !self.cleaned_up_to.lock().contains_key(&tp) {
-            // Before the first hole is made: a start must not take it for a loss, and knows no topic's settings yet.
-            let locked = log.lock();
-            locked.check_open().ok()?;
-            self.cleaned_up_to.lock().insert(tp.clone(), cleanable.first_dirty);
-            drop(locked);
-            self.checkpoint_cleaner(&dir);
-        }
-        let mut locked = log.lock();
-        if locked.finish_cleaning(cleaned, now) != Ok(true) {
-            return None;
-        }
-        self.cleaned_up_to.lock().insert(tp.clone(), stats.end_offset);
-        drop(locked);
-        self.checkpoint_cleaner(&dir);
-        tracing::info!(partition = %tp, ?stats, "cleaned a log");
-        Some((tp, stats))
-    }
-
-    /// Writes the directory's `cleaner-offset-checkpoint`.
-    fn checkpoint_cleaner(&self, dir: &Arc<LogDir>) {
-        let _one_at_a_time = self.checkpointing.lock();
-        let mut offsets = Offsets::new();
-        let cleaned = self.cleaned_up_to.lock().clone();
-        for (tp, log) in self.all_logs() {
-            if let Some(&offset) = cleaned.get(&tp)
-                && Arc::ptr_eq(log.lock().log_dir(), dir)
-            {
-                offsets.insert(tp, offset);
-            }
-        }
-        let path = dir.path().join(CLEANER_FILE);
-        let _ = dir.guard("write the cleaner's checkpoint", || {
-            checkpoint::write_offsets(dir.disk().as_ref(), &path, &offsets)
-        });
-    }
-
-    /// Sizes of all logs, by directory.
-    #[must_use]
-    pub fn describe_log_dirs(&self) -> Vec<LogDirInfo> {
-        let mut infos: Vec<LogDirInfo> = self.dirs.iter().map(describe_dir).collect();
-        for (map, is_future) in [(&self.logs, false), (&self.future_logs, true)] {
-            let logs: Vec<SharedLog> = map.read().values().cloned().collect();
-            for log in logs {
-                let log = log.lock();
-                let Some(info) = infos.iter_mut().find(|i| i.path == log.log_dir().path()) else { continue };
-                let offset_lag = if is_future { 0 } else { (log.high_watermark() - log.log_end_offset()).max(0) };
-                let topic_partition = log.topic_partition().clone();
-                info.logs.push(LogSize { topic_partition, size: log.size(), offset_lag, is_future });
-            }
-        }
-        infos
-    }
-
     /// A clean stop: syncs and closes all logs, writes the checkpoints and the marker. `broker_epoch` goes into the marker.
     pub fn close(&self, broker_epoch: i64, now: Now) {
         self.close_with(broker_epoch, now, |logs, close| logs.iter().for_each(close));
@@ -654,18 +387,6 @@ fn make_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         let _ = disk.sync_dir(dir);
     }
     disk.sync_dir(path)
-}
-
-fn describe_dir(dir: &Arc<LogDir>) -> LogDirInfo {
-    let error = dir.check().err();
-    let space = if error.is_none() { dir.disk().space(dir.path()).ok() } else { None };
-    LogDirInfo {
-        path: dir.path().to_owned(),
-        error,
-        total_bytes: space.map_or(-1, |s| i64::try_from(s.total).unwrap_or(i64::MAX)),
-        usable_bytes: space.map_or(-1, |s| i64::try_from(s.usable).unwrap_or(i64::MAX)),
-        logs: Vec::new(),
-    }
 }
 
 /// Syncs everything appended to `log` so far, without holding its mutex while the disk works.
