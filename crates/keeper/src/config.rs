@@ -581,7 +581,7 @@ mod tests {
         };
         assert_eq!(words("readonlymode.enabled=true"), ["srvr", "isro"]);
         assert_eq!(words("readonlymode.enabled=false"), ["srvr"]);
-        assert_eq!(words("readonlymode.enabled=true\n4lw.commands.whitelist=isro, stat"), ["isro", "stat"]);
+        assert_eq!(words("readonlymode.enabled=true\n4lw.commands.whitelist=isro, stat"), ["isro", "stat", "srvr"]);
     }
 
     #[test]
