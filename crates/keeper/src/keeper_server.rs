@@ -399,6 +399,7 @@ impl KeeperServer {
     }
 
     fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        self.touch_held(now);
         let expired = if self.decides() { self.sessions.expire(now.mono_ms()) } else { Vec::new() };
         for session_id in expired {
             tracing::info!("session {session_id:#x} has expired");

@@ -309,6 +309,16 @@ impl KeeperServer {
         }
     }
 
+    /// Nothing is read of a connection that is held, so its client's silence says nothing.
+    pub(super) fn touch_held(&mut self, now: Now) {
+        let reads = &self.membership.reads;
+        for conn in reads.waiting.iter().chain(&reads.next) {
+            if let Some(connection) = self.conns.get(conn).filter(|connection| connection.held) {
+                self.sessions.touch(connection.session_id, now.mono_ms());
+            }
+        }
+    }
+
     /// Goes on with the connections that were held.
     pub(crate) fn read_on(&mut self, now: Now, outputs: &mut Vec<Output>) {
         for conn in std::mem::take(&mut self.released) {
