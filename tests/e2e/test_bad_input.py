@@ -5,6 +5,7 @@ import random
 import socket
 import struct
 
+import confluent_kafka.admin
 import pytest
 
 from conftest import BIN, Ottla, free_port, only_ottla, ottla, run, wait_for
@@ -133,3 +134,31 @@ def test_full_disk(tmp_path):
     finally:
         server.stop()
         run("umount", small, check=False)
+
+
+def test_connections_leave_descriptors_to_the_logs(tmp_path):
+    server = Ottla(tmp_path / "node", **{"num.partitions": 10})
+    server.command = ["prlimit", "--nofile=400", *server.command]
+    server.start()
+    connections = []
+    try:
+        # A client that was there first goes on while others take all they can get, from the broker and from the keeper.
+        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
+        admin.list_topics(timeout=10)
+        for port in (server.port, server.keeper_port):
+            for _ in range(400):
+                s = socket.socket()
+                s.setblocking(False)
+                s.connect_ex(("127.0.0.1", port))
+                connections.append(s)
+        wait_for(lambda: "too many connections" in server.log.read_text(), 10, "the keeper to refuse some")
+        admin.create_topics([confluent_kafka.admin.NewTopic("calm", 10, 1)])["calm"].result(20)
+        for s in connections:
+            s.close()
+        run("kcat", "-b", server.bootstrap, "-P", "-t", "calm", input="one")
+        assert run("kcat", "-b", server.bootstrap, "-C", "-t", "calm", "-e", "-q").stdout == "one\n"
+        assert "offline" not in server.log.read_text() and "cannot accept" not in server.log.read_text()
+    finally:
+        for s in connections:
+            s.close()
+        server.stop()

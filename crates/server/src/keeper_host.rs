@@ -409,6 +409,11 @@ impl Shared {
         (conn, outbox)
     }
 
+    /// Clients that are connected now.
+    fn connection_count(&self) -> usize {
+        self.machine.lock().outboxes.len()
+    }
+
     /// The connection is gone.
     fn closed(self: &Arc<Self>, conn: ConnId) {
         self.machine.lock().outboxes.remove(&conn);

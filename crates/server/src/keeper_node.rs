@@ -73,6 +73,7 @@ impl KeeperNode {
         fatal: impl Fn(String) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let began = Instant::now();
+        crate::descriptors::raise_limit();
         let socket = config.client.bind().map_err(StartError::new)?;
         let address = socket.local_addr().map_err(|e| StartError::system(&e))?;
         let ports = config.ensemble.as_ref().map(Ports::bind).transpose().map_err(StartError::new)?;

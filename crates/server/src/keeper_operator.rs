@@ -136,7 +136,7 @@ fn serve(
 /// Counts this process' descriptors for `mntr`.
 pub(crate) fn note_descriptors(host: &KeeperHost) {
     let open = fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64);
-    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(0);
+    let allowed = crate::descriptors::limit().unwrap_or(0);
     host.with_server(|server| server.set_descriptors(open, allowed));
 }
 

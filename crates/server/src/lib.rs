@@ -11,6 +11,7 @@ mod buffers;
 pub mod clock;
 pub mod connection;
 mod control_driver;
+mod descriptors;
 mod frame_reader;
 mod frame_writer;
 mod gate;

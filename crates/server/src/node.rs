@@ -27,6 +27,7 @@ use crate::broker_link::BrokerLinks;
 use crate::broker_metrics::{BrokerSource, KeeperSource};
 use crate::clock::Clock;
 use crate::control_driver::{ControlDriver, Inbox};
+use crate::descriptors;
 use crate::gate::Gate;
 use crate::http;
 use crate::keeper_node::{KeeperNode, StartError};
@@ -77,7 +78,7 @@ impl fmt::Debug for Node {
 
 /// Starts a broker; it serves clients once [`Node::wait_ready`] says so.
 pub fn start_node(config: BrokerConfig) -> Result<Node, StartError> {
-    raise_descriptor_limit();
+    descriptors::raise_limit();
     let clock = Clock::start();
     let progress = Arc::new(Progress::new());
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -407,15 +408,6 @@ fn absolute(dir: &str) -> PathBuf {
     std::path::absolute(dir).unwrap_or_else(|_| PathBuf::from(dir))
 }
 
-/// Every partition holds some files open.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
-}
-
 fn manager_config(config: &BrokerConfig) -> ManagerConfig {
     ManagerConfig {
         producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
@@ -499,7 +491,7 @@ fn socket_server_config(config: &BrokerConfig) -> Result<SocketServerConfig, Sta
 
 fn connection_limits(config: &BrokerConfig) -> Result<ConnectionLimits, StartError> {
     Ok(ConnectionLimits {
-        max: bound(config.max_connections),
+        max: bound(config.max_connections).min(descriptors::for_clients()),
         max_per_ip: bound(config.max_connections_per_ip),
         per_ip_overrides: per_ip_overrides(&config.max_connections_per_ip_overrides)?,
     })

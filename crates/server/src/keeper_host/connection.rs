@@ -66,8 +66,12 @@ pub(super) async fn accept(shared: Arc<Shared>, socket: TcpListener) {
         Ok(socket) => socket,
         Err(error) => return shared.fail(&format!("it cannot listen: {error}")),
     };
+    let most = crate::descriptors::for_keeper_clients();
     loop {
         match socket.accept().await {
+            Ok((_, peer)) if shared.connection_count() >= most => {
+                tracing::warn!(%peer, most, "too many connections for the process's open files: refused; raise `ulimit -n`");
+            }
             Ok((stream, peer)) => {
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 if stream.set_nodelay(true).is_ok() {

@@ -36,7 +36,7 @@ impl Source for Process {
         if let Ok(fds) = fs::read_dir("/proc/self/fd") {
             out.sample("process_open_fds", gauge, "Open descriptors.", &[], fds.count() as f64);
         }
-        if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
+        if let Some(limit) = crate::descriptors::limit() {
             out.sample("process_max_fds", gauge, "Most descriptors allowed.", &[], limit as f64);
         }
     }
