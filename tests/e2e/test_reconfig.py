@@ -8,7 +8,7 @@ import kazoo.client
 import kazoo.exceptions
 import pytest
 
-from conftest import only_ottla, wait_for
+from conftest import java, only_ottla, ottla, wait_for
 from test_ensemble import OURS, REAL, Member
 
 pytestmark = only_ottla
@@ -130,3 +130,59 @@ def test_who_may_change_the_members(tmp_path):
     with Growing(tmp_path / "off", 1, reconfigEnabled="false") as ensemble:
         ensemble[1].start().wait_serving()
         assert version(ensemble.client(1).get(CONFIG)[0]) == 0
+
+
+def test_who_takes_the_leader_away_is_answered(tmp_path):
+    with Growing(tmp_path) as ensemble:
+        for sid in (1, 2, 3):
+            ensemble[sid].start().wait_serving()
+        client = ensemble.client(2)
+        client.reconfig(ensemble.line(2) + "," + ensemble.line(3), None, None)
+        # The follower leaves its leader as soon as this is committed. ZooKeeper's closes the connection without the answer.
+        answer, _ = client.reconfig(None, "1", None)
+        assert b"server.1" not in answer and b"server.3" in answer
+        ensemble.leader((2, 3))
+
+
+SHELL = """config
+reconfig -add {2},{3}
+addauth digest super:test
+reconfig -v 77 -add {2}
+reconfig -add {2},{3}
+config -c
+reconfig -remove 2
+reconfig -file {file}
+reconfig -members {1},{3}
+reconfig -remove 3 -add {observer}
+reconfig -remove 1,2,3
+reconfig -add server.x=127.0.0.1:1:2;3
+reconfig -add server.8=127.0.0.1:21:22;23,server.9=127.0.0.1:31:32;33
+reconfig -members {1} -remove 1
+reconfig
+config
+reconfig -remove 2,3
+"""
+
+
+def test_zkcli_and_our_shell_change_the_members(tmp_path):
+    digest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
+    with Growing(tmp_path, skipACL="no", **{"DigestAuthenticationProvider.superDigest": digest}) as ensemble:
+        for sid in (1, 2, 3):
+            ensemble[sid].start().wait_serving()
+        (tmp_path / "members").write_text("# all of them\n" + "".join(ensemble.line(sid) + "\n" for sid in (1, 2, 3)))
+        lines = [None, *(ensemble.line(sid) for sid in (1, 2, 3))]
+        script = SHELL.format(*lines, file=tmp_path / "members", observer=ensemble.line(3, "observer"))
+        at = f"127.0.0.1:{ensemble[1].port}"
+        real = java("zookeeper-3.9.5", "org.apache.zookeeper.ZooKeeperMain", "-server", at, input=script, check=False)
+        mine = ottla("zk", "-server", at, input=script, check=False)
+
+        def told(done):
+            text = re.sub(r"version=\w+", "version=…", done.stdout)
+            clients = re.search(r"^(\w+) (127\.0\.0\.1:\d+(?:,127\.0\.0\.1:\d+)*)$", text, re.M)
+            members = [line for line in text.splitlines() if line.startswith(("server.", "version=", "Committed"))]
+            refused = [line[:20] for line in done.stderr.splitlines() if line.startswith(("Insuff", "vers", "Arg", "Keeper", "No q", "Can't", "reconf"))]
+            return members, sorted(clients.group(2).split(",")), refused
+
+        assert told(mine) == told(real)
+        members, clients, refused = told(mine)
+        assert members.count("Committed new configuration:") == 6 and len(clients) == 3 and len(refused) == 7

@@ -461,6 +461,8 @@ impl EnsembleServer {
         self.role_began(now);
         self.forget_latencies();
         self.late.retain(|output| !matches!(output, zab::Output::Serving { .. }));
+        // What this very step has committed is answered, such as the reconfiguration that took the leader away.
+        self.keeper.flush(&mut self.client_out);
         self.keeper.stop_serving(&mut self.client_out);
         self.flush_clients(out);
         out.push(Output::RoleChanged(state));

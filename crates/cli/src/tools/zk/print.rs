@@ -82,6 +82,9 @@ pub fn explain(error: &KeeperError, path: &str) -> String {
         ErrorCode::QuotaExceeded => format!("Quota has exceeded : {path}"),
         ErrorCode::BadArguments => format!("Arguments are not valid : {path}"),
         ErrorCode::NotReadOnly => format!("Not a read-only call: {path}: this server is cut off from the others"),
+        ErrorCode::MarshallingError => {
+            format!("KeeperErrorCode = MarshallingError for {path}: the server could not make sense of it")
+        }
         ErrorCode::NoWatcher => format!("KeeperErrorCode = No such watcher for {path}"),
         ErrorCode::ReconfigDisabled => {
             "KeeperErrorCode = Reconfig is disabled: set reconfigEnabled=true on the servers".to_owned()
