@@ -1,6 +1,7 @@
 //! The task behind a [`KeeperClient`](super::KeeperClient): connects, reconnects, writes requests, reads answers.
 
 mod answers;
+mod better_server;
 mod command;
 mod handshake;
 
@@ -235,6 +236,9 @@ impl Session {
         // As ZooKeeper's client: a third of the session's timeout is left to find another server.
         let read_timeout = self.timeout * 2 / 3;
         let silence = (read_timeout / 2).min(LONGEST_SILENCE);
+        let cut_off = matches!(*self.state.borrow(), SessionState::Connected { read_only: true, .. });
+        let search = better_server::find(self.config.connector.clone(), self.ring.clone(), self.next_server);
+        tokio::pin!(search);
         loop {
             self.pump();
             let unsent = self.written < self.out.len();
@@ -270,6 +274,10 @@ impl Session {
                         self.take_while_connected(Some(command));
                     }
                 },
+                better = &mut search, if cut_off => {
+                    self.next_server = better;
+                    return Ended::Lost(format!("{} is not cut off", self.ring[better]));
+                }
                 () = tokio::time::sleep_until(wake) => {
                     if last_read + read_timeout <= Instant::now() {
                         return Ended::Lost(format!("nothing heard for {} ms", read_timeout.as_millis()));

@@ -1,5 +1,6 @@
 //! The keeper client against a scripted server, and against a real one when `OTTLA_TEST_ZOOKEEPER=host:port` names it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -315,4 +316,60 @@ async fn real_server() {
     client.close(PATIENCE).await;
     assert!(plain.call(get(&format!("{root}/p/e"), false)).await.expect_err("gone").is_no_node());
     plain.close(PATIENCE).await;
+}
+
+/// Answers connections for ever: `isro` by the word, a connect frame by a session; not at all while `ready` is false.
+async fn keeper(listener: TcpListener, session_id: i64, read_only: bool, ready: Arc<AtomicBool>) {
+    loop {
+        let (mut stream, _) = listener.accept().await.expect("accepts");
+        if !ready.load(Ordering::Acquire) {
+            continue;
+        }
+        tokio::spawn(async move {
+            let mut first = [0; 4];
+            stream.read_exact(&mut first).await.expect("a word or a length");
+            if first == *b"isro" {
+                return stream.write_all(if read_only { b"ro" } else { b"rw" }).await.expect("writes");
+            }
+            let mut request = vec![0; u32::from_be_bytes(first) as usize];
+            stream.read_exact(&mut request).await.expect("a connect");
+            let request: ConnectRequest<'_> = Reader::new(&request).record().expect("a connect");
+            assert_eq!((request.session_id, request.read_only), (0, Some(true)), "it has none of the whole ensemble");
+            let passwd = [7; 16];
+            let answer = ConnectResponse {
+                protocol_version: 0,
+                timeout_ms: request.timeout_ms,
+                session_id,
+                passwd: Some(&passwd),
+                read_only: Some(read_only),
+            };
+            let mut peer = Peer(stream);
+            peer.write(&answer.to_bytes()).await;
+            // Until the client goes.
+            let _ = peer.0.read_to_end(&mut Vec::new()).await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn leaves_a_server_that_is_cut_off_for_one_that_is_not() {
+    let ((cut_off, first), (whole, second)) = (listener().await, listener().await);
+    let ready = Arc::new(AtomicBool::new(false));
+    tokio::spawn(keeper(cut_off, 0x11, true, Arc::new(AtomicBool::new(true))));
+    tokio::spawn(keeper(whole, 0x22, false, ready.clone()));
+    let servers = ConnectString::parse(&format!("{first},{second}")).expect("addresses");
+    let config = KeeperClientConfig { read_only: true, ..KeeperClientConfig::new(servers, Duration::from_secs(6), 1) };
+    let client = KeeperClient::spawn(config, |_| {});
+    let mut state = client.state();
+    let mut until = async |session: i64, cut_off: bool| {
+        let there = state.wait_for(|state| {
+            matches!(state, SessionState::Connected { session_id, read_only, .. }
+                if *session_id == session && *read_only == cut_off)
+        });
+        tokio::time::timeout(PATIENCE, there).await.expect("in time").expect("told");
+    };
+    until(0x11, true).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    ready.store(true, Ordering::Release);
+    until(0x22, false).await;
 }
