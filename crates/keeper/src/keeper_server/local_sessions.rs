@@ -39,6 +39,11 @@ impl LocalSessions {
         *self = Self::new(self.tick_ms);
     }
 
+    /// The session's client has been heard of; false when the session is unknown or has ended.
+    pub fn touch(&mut self, session_id: i64, now: Now) -> bool {
+        self.tracker.touch(session_id, now.mono_ms())
+    }
+
     pub fn contains(&self, session_id: i64) -> bool {
         self.tracker.timeout_ms(session_id).is_some()
     }
@@ -105,7 +110,7 @@ impl KeeperServer {
 
     /// The session's client has been heard of; `None` when it is not one of these, `Some(false)` when it has ended.
     pub(super) fn touch_local(&mut self, now: Now, session_id: i64) -> Option<bool> {
-        self.local.contains(session_id).then(|| self.local.tracker.touch(session_id, now.mono_ms()))
+        self.local.contains(session_id).then(|| self.local.touch(session_id, now))
     }
 
     /// Whose session is a write's, after it was made one of the ensemble because the write asks for that.

@@ -314,6 +314,7 @@ impl KeeperServer {
         let reads = &self.membership.reads;
         for conn in reads.waiting.iter().chain(&reads.next) {
             if let Some(connection) = self.conns.get(conn).filter(|connection| connection.held) {
+                self.local.touch(connection.session_id, now);
                 self.sessions.touch(connection.session_id, now.mono_ms());
             }
         }
