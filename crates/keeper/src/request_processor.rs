@@ -455,10 +455,11 @@ impl RequestProcessor {
         let session = context.request.session_id;
         let mut paths: BTreeSet<String> = context.tree.ephemerals(session).map(str::to_owned).collect();
         for (path, owner) in self.pending.owners() {
-            match owner {
-                None => drop(paths.remove(path)),
-                Some(owner) if owner == session => drop(paths.insert(path.to_owned())),
-                Some(_) => {}
+            if owner == Some(session) {
+                paths.insert(path.to_owned());
+            } else {
+                // Gone by then, or there again as somebody else's.
+                paths.remove(path);
             }
         }
         CloseSessionTxn { paths: paths.iter().map(String::as_str).collect() }.write(out);

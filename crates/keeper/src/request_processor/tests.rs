@@ -37,3 +37,32 @@ fn sessions_that_only_another_server_knows() {
     assert_eq!(create(&mut processor(), of_first, true, 0), 0);
     assert_eq!(create(&mut processor(), of_first, true, 1), code(ErrorCode::EphemeralOnLocalSession));
 }
+
+/// Session 7 deletes its ephemeral node, session 8 makes one of the same name that stays, and all that is decided while
+/// session 7 is closed.
+#[test]
+fn what_somebody_else_made_again_stays() {
+    let (mut db, mut sessions) = (crate::database::Database::new(false), SessionTracker::new(2_000, 1));
+    let mut processor = RequestProcessor::new(PrepConfig::default(), 7);
+    for session in [7, 8] {
+        sessions.track(session, 10_000, 0);
+    }
+    let auth = Vec::new();
+    let create = |flags: i32| CreateRequest { path: "/a", data: None, acl: vec![OPEN_ACL], flags }.to_bytes();
+    let mut decide = |db: &crate::database::Database, session_id: i64, op: OpCode, body: &[u8]| {
+        let request = Request { session_id, cxid: 1, op, body, auth: &auth, owner: LOCAL_OWNER, local: false };
+        let mut out = Vec::new();
+        processor.prepare(db.tree(), &mut sessions, request, 5, 5, &mut out);
+        out
+    };
+    let made = decide(&db, 7, OpCode::Create, &create(1));
+    db.apply(&TxnEntry::decode(&made).expect("a transaction"), &mut ());
+    assert_eq!(db.tree().ephemerals(7).count(), 1);
+    decide(&db, 7, OpCode::Delete, &crate::proto::DeleteRequest { path: "/a", version: -1 }.to_bytes());
+    decide(&db, 8, OpCode::Create, &create(0));
+    let closed = decide(&db, 7, OpCode::CloseSession, &[]);
+    match TxnEntry::decode(&closed).expect("a transaction").txn {
+        Txn::CloseSession(Some(txn)) => assert_eq!(txn.paths, Vec::<&str>::new()),
+        other => panic!("{other:?}"),
+    }
+}
