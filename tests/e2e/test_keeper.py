@@ -1,7 +1,9 @@
 """The keeper under kazoo, zkCli and the four-letter words; each test runs against a real ZooKeeper too."""
 
 import re
+import signal
 import socket
+import struct
 import threading
 import time
 
@@ -104,6 +106,40 @@ def test_a_dead_client_expires(zk, root, keeper):
     finally:
         other.stop()
         other.close()
+
+
+@pytest.mark.skipif(AGAINST == "kafka", reason="a real one ends sessions whose pings wait unread")
+def test_a_server_that_stood_still_ends_no_session_whose_pings_wait(tmp_path):
+    port = free_port()
+    config = tmp_path / "zoo.cfg"
+    config.write_text(f"tickTime=200\ndataDir={tmp_path}/data\nclientPort={port}\nadmin.enableServer=false\n")
+    server = Server([BIN, "keeper", config], tmp_path / "keeper.log", [port]).start()
+    try:
+        # A client that never gives up a connection, other than kazoo.
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            def frame():
+                (length,) = struct.unpack(">i", client.recv(4, socket.MSG_WAITALL))
+                return client.recv(length, socket.MSG_WAITALL)
+
+            def send(body):
+                client.sendall(struct.pack(">i", len(body)) + body)
+
+            send(struct.pack(">iqiqi16s?", 0, 0, 1_000, 0, 16, b"", False))
+            assert struct.unpack_from(">i", frame(), 4) == (1_000,)
+            server.process.send_signal(signal.SIGSTOP)
+            for _ in range(10):
+                time.sleep(0.3)
+                send(struct.pack(">ii", -2, 11))
+            server.process.send_signal(signal.SIGCONT)
+            for _ in range(10):
+                assert struct.unpack_from(">i", frame()) == (-2,)
+            # exists: the answer has no error, as the session is there.
+            path = b"/zookeeper"
+            send(struct.pack(f">iii{len(path)}s?", 7, 3, len(path), path, False))
+            assert struct.unpack_from(">iqi", frame())[::2] == (7, 0)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+        server.stop()
 
 
 def test_session_is_taken_up_again(zk, root, keeper):
