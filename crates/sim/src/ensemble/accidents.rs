@@ -5,6 +5,7 @@ use ottla_base::sim_disk::{Call, Fault};
 use ottla_keeper::zab::messages::ServerState;
 
 use super::Check;
+use super::server::Node;
 use super::world::{Event, World};
 
 /// Until all servers must serve again, once nothing is wrong: some elections, and time for a vote that is repeated late.
@@ -235,6 +236,24 @@ impl World {
             return (0..self.nodes.len()).collect();
         }
         self.last_members().members().keys().map(|&sid| sid as usize - 1).collect()
+    }
+
+    /// A known limit, ZooKeeper's too: while a change of the members is under way only those who vote before it may lead.
+    /// When one that votes after it has logged more than they, who lost it with the power, and its voice is needed, it can
+    /// neither lead nor follow: what it has may be committed.
+    pub(super) fn nobody_may_lead(&self) -> bool {
+        let members = self.last_members();
+        let history = |sid: i64| {
+            let life = self.nodes[sid as usize - 1].life.as_ref()?;
+            let journal = life.server.zab().journal();
+            Some((journal.current_epoch(), journal.last_zxid()))
+        };
+        let best = members.voters().iter().filter_map(|&sid| history(sid)).max();
+        let others = (1..=self.nodes.len() as i64).filter(|sid| !members.is_voter(*sid));
+        let is_changing = |node: &Node| node.life.as_ref().is_some_and(|l| l.server.zab().membership().is_changing());
+        self.plan.reconfig
+            && self.nodes.iter().any(is_changing)
+            && others.filter_map(history).max().is_some_and(|ahead| Some(ahead) > best)
     }
 
     /// Each client is told of a change of its own.

@@ -111,17 +111,40 @@ impl Checks {
         }
     }
 
-    /// The transactions between the last one that was committed and this one are committed: a transaction's predecessor
-    /// is the one before it in its epoch, or the end of the history with which its leader began.
+    /// A transaction's predecessor is the one before it in its epoch, or the end of the history with which its leader began.
+    fn before(&self, zxid: i64) -> Result<i64, String> {
+        match self.leaders.get(&epoch_of(zxid)) {
+            _ if counter_of(zxid) > 1 => Ok(zxid - 1),
+            Some((_, last)) => Ok(*last),
+            None => Err(format!("transaction {zxid:#x} is of an epoch without a leader")),
+        }
+    }
+
+    /// A server's log files are of one history: whoever reads them, a ZooKeeper too, may send them to others. What a
+    /// snapshot has may be missing before it, when others had it on disk first; and of what is older than all `snapshots`
+    /// that stay some may be left that was purged just before the power failed.
+    pub fn is_one_history(&self, node: usize, snapshots: &[i64], zxids: &[i64]) -> Check {
+        let oldest = snapshots.first().copied().unwrap_or(0);
+        for pair in zxids.windows(2).filter(|pair| pair[1] > oldest) {
+            let mut before = self.before(pair[1])?;
+            let is_hole = before != pair[0];
+            let is_covered = snapshots.iter().any(|&at| at < pair[1] && self.resolved(at) >= before);
+            while before > pair[0] {
+                before = self.before(before)?;
+            }
+            if before != pair[0] || is_hole && !is_covered {
+                return Err(format!("the log of server {node} has {:#x} behind {:#x}", pair[1], pair[0]));
+            }
+        }
+        Ok(())
+    }
+
+    /// The transactions between the last one that was committed and this one are committed.
     fn commit_up_to(&mut self, zxid: i64) -> Check {
         let (end, mut at, mut chain) = (self.model.last(), zxid, Vec::new());
         while at > end {
             chain.push(at);
-            at = match self.leaders.get(&epoch_of(at)) {
-                _ if counter_of(at) > 1 => at - 1,
-                Some((_, last)) => *last,
-                None => return Err(format!("transaction {at:#x} is of an epoch without a leader")),
-            };
+            at = self.before(at)?;
         }
         if at != end {
             return Err(format!(

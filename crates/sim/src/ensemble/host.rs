@@ -5,11 +5,8 @@ use ottla_keeper::keeper_server;
 
 use super::Check;
 use super::network::{Message, Port};
-use super::server::Life;
+use super::server::{Life, RETAINED_SNAPSHOTS};
 use super::world::{Event, World};
-
-/// Snapshots that a purge leaves.
-const RETAINED_SNAPSHOTS: usize = 3;
 
 impl World {
     pub(super) fn schedule_tick(&mut self, node: usize) {

@@ -4,19 +4,25 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use ottla_base::disk::Disk;
+use ottla_base::disk::{Disk, OpenMode};
 use ottla_base::random::Random;
 use ottla_base::sim_disk::SimDisk;
 use ottla_base::time::Now;
 use ottla_keeper::ensemble::{EnsembleConfig, EnsembleServer, Entry, JournalWriter, Output};
 use ottla_keeper::keeper_server::ServerConfig;
 use ottla_keeper::storage::{KeeperStorage, SnapshotStore, StorageConfig};
-use ottla_keeper::txn_log::LogOptions;
+use ottla_keeper::txn::zxid_of;
+use ottla_keeper::txn_log::{LogOptions, LogReader};
 use ottla_keeper::zab::election::ElectionTiming;
 use ottla_keeper::zab::messages::InitialMessage;
 use ottla_keeper::zab::{self, QuorumVerifier, ZabConfig};
 
 use super::plan::Plan;
+
+const DATA_DIR: &str = "/zk";
+
+/// Snapshots that a purge leaves.
+pub const RETAINED_SNAPSHOTS: usize = 3;
 
 /// Where the members are kept that were committed last, when they may change.
 const MEMBERS: &str = "/members";
@@ -146,7 +152,7 @@ impl Node {
             size_limit_bytes: plan.log_size_limit,
             ..LogOptions::default()
         };
-        let storage = KeeperStorage::open(disk, StorageConfig { log, ..StorageConfig::new("/zk") });
+        let storage = KeeperStorage::open(disk, StorageConfig { log, ..StorageConfig::new(DATA_DIR) });
         let storage = storage.map_err(|e| e.to_string())?;
         let restored = storage.restore_ensemble(plan.commit_log_count).map_err(|e| e.to_string())?;
         if restored.database.digest_mismatches() > 0 {
@@ -179,6 +185,29 @@ impl Node {
     fn check_restored(&self, restored: &zab::Restored) -> Result<(), String> {
         let (served, now) = (self.served, restored.current_epoch);
         if now < served { Err(format!("it has served epoch {served}, and starts with {now}")) } else { Ok(()) }
+    }
+
+    /// The zxids of the snapshots that no purge takes, and what its log files hold, in their order.
+    pub fn logged(&self) -> Result<(Vec<i64>, Vec<i64>), String> {
+        let dir = Path::new(DATA_DIR).join("version-2");
+        let (mut files, mut snapshots) = (Vec::new(), Vec::new());
+        for entry in self.disk.list(&dir).map_err(|e| e.to_string())? {
+            let number = |prefix: &str| i64::from_str_radix(entry.name.strip_prefix(prefix)?, 16).ok();
+            files.extend(number("log.").map(|first| (first, entry.name.clone())));
+            snapshots.extend(number("snapshot."));
+        }
+        files.sort_unstable();
+        let mut zxids = Vec::new();
+        for (_, name) in files {
+            let file = self.disk.open(&dir.join(name), OpenMode::Read).map_err(|e| e.to_string())?;
+            let Ok(mut reader) = LogReader::open(file) else { continue };
+            while let Some(txn) = reader.next_entry().map_err(|e| e.to_string())? {
+                zxids.push(zxid_of(txn).map_err(|e| e.to_string())?);
+            }
+        }
+        snapshots.sort_unstable();
+        let kept = snapshots.split_off(snapshots.len().saturating_sub(RETAINED_SNAPSHOTS));
+        Ok((kept, zxids))
     }
 
     /// The members with which it starts.

@@ -16,6 +16,9 @@ use super::server::Node;
 use crate::trace::Trace;
 use crate::world::Summary;
 
+/// Events of a run, which has some ten thousand, before it is taken for one in which servers keep each other busy for ever.
+const MOST_EVENTS: u64 = 1_000_000;
+
 /// Something that happens at its time.
 #[derive(Debug)]
 pub enum Event {
@@ -153,7 +156,13 @@ impl World {
         self.at(first, Event::Accident);
         self.run_for(self.plan.active_us)?;
         self.end_accidents();
-        self.converge("after the accidents")?;
+        if let Err(why) = self.converge("after the accidents") {
+            if self.nobody_may_lead() {
+                self.note(format_args!("nobody may lead: {why}"), &[]);
+                return self.histories.verify().map(drop);
+            }
+            return Err(why);
+        }
         self.everybody_writes()?;
         self.sessions_end()?;
         if self.plan.restart {
@@ -208,6 +217,9 @@ impl World {
                 return Ok(false);
             }
             let ((at, _), event) = entry.remove_entry();
+            if self.trace.events() > MOST_EVENTS {
+                return Err("there is no end to what happens".to_owned());
+            }
             self.now_us = at;
             self.happen(event)?;
         }
@@ -295,6 +307,9 @@ impl World {
                 self.boots += 1;
                 let zxid = self.nodes[node].life.as_ref().map_or(0, |life| life.server.keeper().db().last_zxid());
                 self.note(format_args!("{node} starts at {zxid:#x}"), &[]);
+                let (snapshots, logged) =
+                    self.nodes[node].logged().map_err(|why| format!("the logs of server {node}: {why}"))?;
+                self.checks.is_one_history(node, &snapshots, &logged)?;
                 self.after_step(node, out)
             }
             Err(why) if self.nodes[node].disk_bad || self.nodes[node].disk.is_spent() => {
