@@ -82,6 +82,27 @@ impl Bench {
     }
 }
 
+/// Nobody writes until it is dropped.
+struct StuckDisk {
+    _release: Sender<()>,
+}
+
+impl StuckDisk {
+    fn new(shared: &Arc<Shared>) -> Self {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (stuck, is_stuck) = std::sync::mpsc::channel();
+        let shared = Arc::clone(shared);
+        std::thread::spawn(move || {
+            let _journal = shared.journal.lock();
+            // Whoever waits for it may have failed.
+            let _ = stuck.send(());
+            let _ = released.recv();
+        });
+        is_stuck.recv().expect("stuck");
+        Self { _release: release }
+    }
+}
+
 async fn eventually(mut done: impl FnMut() -> bool) {
     let began = RealInstant::now();
     while !done() {
@@ -221,7 +242,7 @@ async fn who_was_throttled_is_read_again() {
     bench.shared().pace.believe(false);
     let received = || bench.host.with_server(|server| server.stats().packets_received);
     // The disk stands still, and too much is outstanding.
-    let disk = bench.shared().journal.lock();
+    let disk = StuckDisk::new(bench.shared());
     let before = received();
     client
         .write_all(&[create(1, "/a", b""), create(2, "/b", b""), create(3, "/c", b"")].concat())
