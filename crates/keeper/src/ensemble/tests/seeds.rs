@@ -23,6 +23,8 @@ struct Promises {
     next: u32,
     moved: u32,
     reconfigured: u32,
+    /// Sessions with servers that were cut off.
+    cut_off: u32,
 }
 
 impl Promises {
@@ -64,6 +66,7 @@ fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promi
         let again = open(world, node, Some(&old));
         if world.connected_within(again, 300) == Some(true) {
             promises.moved += 1;
+            promises.cut_off += u32::from(world.clients[&again].read_only);
             all.push(again);
         }
     }
@@ -71,6 +74,7 @@ fn clients_work(world: &mut World, conns: &mut Vec<ConnId>, promises: &mut Promi
         let node = world.random.index(world.nodes.len());
         let conn = open(world, node, None);
         if world.connected_within(conn, 300) == Some(true) {
+            promises.cut_off += u32::from(world.clients[&conn].read_only);
             all.push(conn);
         }
     }
@@ -137,6 +141,16 @@ fn accident(world: &mut World) {
     }
 }
 
+/// Half of the voters are away for a while, longer than servers look for a leader before they serve without one.
+fn without_a_quorum(world: &mut World, voters: usize, conns: &mut Vec<ConnId>, promises: &mut Promises) {
+    let first = world.random.index(voters);
+    (first..=first + voters / 2).for_each(|node| world.kill(node % voters, false));
+    for _ in 0..10 {
+        world.run(300);
+        clients_work(world, conns, promises);
+    }
+}
+
 /// What is tried besides accidents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trial {
@@ -146,7 +160,8 @@ enum Trial {
     Modes,
 }
 
-/// A seed; gives how often a session was taken to another server, and how often the members were changed.
+/// A seed; gives how often a session was taken to another server, and how often what is tried came about: the members were
+/// changed, or a client was content with a server that was cut off.
 fn run(seed: u64, trial: Trial) -> (u32, u32) {
     let reconfig = trial == Trial::Members;
     let voters = if seed % 7 == 6 { 5 } else { 3 };
@@ -172,6 +187,9 @@ fn run(seed: u64, trial: Trial) -> (u32, u32) {
         clients_work(&mut world, &mut conns, &mut promises);
         if world.random.chance(250_000) {
             accident(&mut world);
+        }
+        if trial == Trial::Modes && world.random.chance(20_000) {
+            without_a_quorum(&mut world, voters, &mut conns, &mut promises);
         }
     }
     world.cut.clear();
@@ -200,7 +218,7 @@ fn run(seed: u64, trial: Trial) -> (u32, u32) {
     let db = world.server(0).keeper().db();
     let orphans = db.tree().sessions_with_ephemerals().into_iter().filter(|id| !db.sessions().contains_key(id));
     assert_eq!(orphans.count(), 0);
-    (promises.moved, promises.reconfigured)
+    (promises.moved, promises.reconfigured + promises.cut_off)
 }
 
 fn all_seeds(trial: Trial) -> (u32, u32) {
@@ -236,5 +254,6 @@ fn whatever_happens_to_the_members() {
 
 #[test]
 fn whatever_happens_to_sessions_of_one_server() {
-    assert!(all_seeds(Trial::Modes).0 > 0 || one_seed_only(), "no session was ever moved");
+    let (moved, cut_off) = all_seeds(Trial::Modes);
+    assert!(moved > 20 && cut_off > 20 || one_seed_only(), "{moved} sessions moved, {cut_off} on a server cut off");
 }
