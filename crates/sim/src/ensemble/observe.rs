@@ -56,6 +56,10 @@ impl World {
     fn observe_members(&mut self, node: usize) -> Check {
         let Some(life) = self.nodes[node].life.as_mut().filter(|_| self.plan.reconfig) else { return Ok(()) };
         let active = life.server.zab().membership().active();
+        let leads = life.server.role() == ServerState::Leading && life.server.is_serving();
+        if leads && !active.is_voter(node as i64 + 1) {
+            return Err(format!("server {node} leads, but has no vote in {active}"));
+        }
         if active.version == life.config {
             return Ok(());
         }
