@@ -27,7 +27,7 @@ impl ControlPlane {
             Ok(request) => request,
             Err(error) => return Err((error, responder)),
         };
-        let mut response = ListPartitionReassignmentsResponse::default();
+        let mut response = ListPartitionReassignmentsResponse { error_message: None, ..Default::default() };
         if self.controller.is_active() {
             let asked = request.topics.as_ref().map(|topics| by_topic(topics));
             for (name, topic) in self.controller.context.topics.iter().filter(|(_, topic)| !topic.is_deleting) {

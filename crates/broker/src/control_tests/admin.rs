@@ -706,6 +706,7 @@ fn reassignments_under_way_are_listed() {
         cluster.settle();
         answer.read(ApiKey::ListPartitionReassignments, 0, |body| {
             let response = ListPartitionReassignmentsResponse::from_bytes(body, 0).expect("a response");
+            assert_eq!(response.error_message, None);
             let told =
                 response.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.name.to_string(), p.clone())));
             let told = told.map(|(t, p)| (t, p.partition_index, p.replicas, p.adding_replicas, p.removing_replicas));
