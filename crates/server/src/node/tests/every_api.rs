@@ -9,18 +9,20 @@ use ottla_broker::api::{APIS, Facing, find};
 use ottla_protocol::batch_builder::{BatchOptions, RecordBatchBuilder};
 use ottla_protocol::compression::{Compression, Compressor};
 use ottla_protocol::messages::{
-    alter_configs_request, create_partitions_request, create_topics_request, delete_records_request,
-    delete_topics_request, describe_configs_request, describe_log_dirs_request, describe_producers_request,
-    describe_topic_partitions_request, fetch_request, incremental_alter_configs_request, join_group_request,
-    leave_group_request, list_offsets_request, metadata_request, metadata_response, offset_commit_request,
-    offset_delete_request, offset_fetch_request, offset_for_leader_epoch_request, produce_request, sync_group_request,
+    alter_configs_request, create_acls_request, create_partitions_request, create_topics_request, delete_acls_request,
+    delete_records_request, delete_topics_request, describe_configs_request, describe_log_dirs_request,
+    describe_producers_request, describe_topic_partitions_request, fetch_request, incremental_alter_configs_request,
+    join_group_request, leave_group_request, list_offsets_request, metadata_request, metadata_response,
+    offset_commit_request, offset_delete_request, offset_fetch_request, offset_for_leader_epoch_request,
+    produce_request, sync_group_request,
 };
 use ottla_protocol::messages::{
     api_versions_request::ApiVersionsRequest, delete_groups_request::DeleteGroupsRequest,
-    describe_cluster_request::DescribeClusterRequest, describe_groups_request::DescribeGroupsRequest,
+    describe_acls_request::DescribeAclsRequest, describe_cluster_request::DescribeClusterRequest,
+    describe_groups_request::DescribeGroupsRequest, elect_leaders_request,
     find_coordinator_request::FindCoordinatorRequest, heartbeat_request::HeartbeatRequest,
     init_producer_id_request::InitProducerIdRequest, list_config_resources_request::ListConfigResourcesRequest,
-    list_groups_request::ListGroupsRequest,
+    list_groups_request::ListGroupsRequest, list_partition_reassignments_request,
 };
 use ottla_protocol::{ApiKey, Message, Records, Request, request_frame, response_head};
 
@@ -93,6 +95,7 @@ fn every_version_of_every_api_answers() {
     let id = topic_id(&mut client);
     records(&mut client, id);
     cluster_and_settings(&mut client);
+    controller_and_acls(&mut client);
     groups(&mut client, id);
     nothing_asked(&mut client);
     deletions(&mut client);
@@ -222,6 +225,50 @@ fn cluster_and_settings(client: &mut Client) {
             }],
         }],
         validate_only: false,
+    });
+}
+
+fn controller_and_acls(client: &mut Client) {
+    use ottla_protocol::ErrorCode::{ElectionNotNeeded, SecurityDisabled};
+    client.every(&[ElectionNotNeeded as i16], |_| {
+        let topic = elect_leaders_request::TopicPartitions { topic: "t0".into(), partitions: vec![0] };
+        elect_leaders_request::ElectLeadersRequest { topic_partitions: Some(vec![topic]), ..Default::default() }
+    });
+    client.every(&[], |_| {
+        use list_partition_reassignments_request::{
+            ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
+        };
+        let topic = ListPartitionReassignmentsTopics { name: "t0".into(), partition_indexes: vec![0] };
+        ListPartitionReassignmentsRequest { topics: Some(vec![topic]), ..Default::default() }
+    });
+    let disabled = [SecurityDisabled as i16];
+    // Any topic, the literal name, any operation.
+    client.every(&disabled, |_| DescribeAclsRequest {
+        resource_type_filter: 2,
+        pattern_type_filter: 3,
+        operation: 1,
+        permission_type: 1,
+        ..Default::default()
+    });
+    client.every(&disabled, |_| create_acls_request::CreateAclsRequest {
+        creations: vec![create_acls_request::AclCreation {
+            resource_type: 2,
+            resource_name: "t0".into(),
+            resource_pattern_type: 3,
+            principal: "User:a".into(),
+            host: "*".into(),
+            operation: 3,
+            permission_type: 3,
+        }],
+    });
+    client.every(&disabled, |_| delete_acls_request::DeleteAclsRequest {
+        filters: vec![delete_acls_request::DeleteAclsFilter {
+            resource_type_filter: 2,
+            pattern_type_filter: 3,
+            operation: 1,
+            permission_type: 1,
+            ..Default::default()
+        }],
     });
 }
 
