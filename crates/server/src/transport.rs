@@ -174,7 +174,11 @@ fn read_cached(slice: &FileSlice, bytes: &mut Vec<u8>) -> Option<()> {
     let piece = &mut bytes[start..];
     let read = match slice.file.fd() {
         Some(fd) => {
-            rustix::io::preadv2(fd, &mut [IoSliceMut::new(piece)], slice.position, ReadWriteFlags::NOWAIT).ok()?
+            match rustix::io::preadv2(fd, &mut [IoSliceMut::new(piece)], slice.position, ReadWriteFlags::NOWAIT) {
+                // A tmpfs, which never waits.
+                Err(Errno::OPNOTSUPP) => slice.file.read_at(piece, slice.position).ok()?,
+                read => read.ok()?,
+            }
         }
         None => slice.file.read_at(piece, slice.position).ok()?,
     };
