@@ -1,6 +1,7 @@
 //! ElectLeaders: the preferred replica leads again, or any replica that is alive leads a partition that has lost its whole ISR.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use ottla_base::ids::TopicPartition;
 use ottla_protocol::messages::elect_leaders_request::ElectLeadersRequest;
@@ -11,6 +12,7 @@ use super::{Refusal, Waiting};
 use crate::control_plane::ControlPlane;
 use crate::controller::{Context, ElectionType, Event, NO_LEADER};
 use crate::reply::Responder;
+use crate::topic::MAX_NAME_LENGTH;
 
 /// Most partitions in one request: each has words in the answer. All partitions of a larger cluster can be asked for without
 /// naming them.
@@ -33,6 +35,8 @@ pub(crate) struct ElectLeaders {
     timeout_ms: i32,
     /// No partition was named: all are meant, and those that need no election are not told.
     is_for_all: bool,
+    /// More than [`MAX_PARTITIONS`] were named, and none was taken over.
+    is_too_large: bool,
     topics: Vec<(String, Vec<Election>)>,
 }
 
@@ -43,14 +47,18 @@ impl ElectLeaders {
             Err(error) => return Err((error, responder)),
         };
         let is_for_all = request.topic_partitions.is_none();
-        let named = request.topic_partitions.iter().flatten();
-        let topics = named.map(|topic| {
+        let named = || request.topic_partitions.iter().flatten();
+        // Before anything is made of each: a name may be many times as long as a partition's number.
+        let is_too_large = named().map(|topic| topic.partitions.len()).sum::<usize>() > MAX_PARTITIONS;
+        let topics = named().filter(|_| !is_too_large).map(|topic| {
+            let name: Arc<str> = Arc::from(&*topic.topic);
             let election =
-                |index: &i32| Election { partition: TopicPartition::new(&*topic.topic, *index), refusal: None };
+                |index: &i32| Election { partition: TopicPartition::new(name.clone(), *index), refusal: None };
             (topic.topic.to_string(), topic.partitions.iter().map(election).collect())
         });
         let (election_type, timeout_ms) = (request.election_type, request.timeout_ms);
-        Ok(Self { topics: topics.collect(), responder, version, election_type, timeout_ms, is_for_all })
+        let topics = topics.collect();
+        Ok(Self { topics, responder, version, election_type, timeout_ms, is_for_all, is_too_large })
     }
 
     fn elections(&mut self) -> impl Iterator<Item = &mut Election> {
@@ -96,8 +104,7 @@ impl ControlPlane {
             let message = format!("Unknown election type {}", request.election_type);
             return request.refuse((ErrorCode::InvalidRequest, message));
         };
-        if request.elections().count() > MAX_PARTITIONS {
-            request.topics.clear();
+        if request.is_too_large {
             return request.refuse((ErrorCode::InvalidRequest, String::new()));
         }
         let context = &self.controller.context;
@@ -161,7 +168,13 @@ fn all_elections(context: &Context) -> Vec<(String, Vec<Election>)> {
 fn refusal(context: &Context, kind: ElectionType, partition: &TopicPartition) -> Option<Refusal> {
     let topic = context.topics.get(&partition.topic).filter(|topic| !topic.is_deleting);
     let Some(topic) = topic else {
-        return Some((ErrorCode::UnknownTopicOrPartition, format!("No such topic as {}", partition.topic)));
+        let code = ErrorCode::UnknownTopicOrPartition;
+        // Told of each partition: what can be no topic's name is not repeated.
+        let message = match partition.topic.len() > MAX_NAME_LENGTH {
+            true => code.message().to_owned(),
+            false => format!("No such topic as {}", partition.topic),
+        };
+        return Some((code, message));
     };
     let Some(known) = topic.partitions.get(&partition.partition) else {
         return Some((ErrorCode::UnknownTopicOrPartition, format!("No such partition as {partition}")));

@@ -608,6 +608,19 @@ fn told(topic: &str, partition: i32, code: ErrorCode) -> (String, i32, i16) {
 }
 
 #[test]
+fn elections_of_too_many_or_of_long_names_take_little() {
+    let mut cluster = Cluster::of_one(41);
+    let long = "n".repeat(300);
+    let many: Vec<i32> = (0..100_001).collect();
+    // Neither the names nor what is said of them are repeated for each partition, which would be gigabytes.
+    let refused = ErrorCode::InvalidRequest as i16;
+    assert_eq!(elect(&mut cluster, (1, 2, 0), Some(&[(&long, &many)])), (refused, Vec::new()));
+    let (code, each) = elect(&mut cluster, (1, 2, 0), Some(&[(&long, &many[1..])]));
+    assert_eq!((code, each.len()), (0, 100_000));
+    assert!(each.iter().all(|(_, _, code)| *code == ErrorCode::UnknownTopicOrPartition as i16));
+}
+
+#[test]
 fn one_broker_needs_no_election() {
     let mut cluster = Cluster::of_one(40);
     create(&mut cluster, vec![topic("t", 2, 1, &[])]);
