@@ -6,6 +6,7 @@
 use super::Output;
 use super::membership::Membership;
 use super::messages::{Notification, ServerState};
+use ottla_base::limits::ELECTION_CONNECTIONS;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whom somebody wants to follow.
@@ -227,6 +228,10 @@ impl Election {
             .get(&from)
             .is_some_and(|(told, at_ms)| *told == vote && now_ms < at_ms + self.timing.min_notification_interval_ms);
         if !known {
+            // Strangers may introduce themselves under any number of names.
+            if self.answered.len() >= ELECTION_CONNECTIONS {
+                self.answered.clear();
+            }
             self.answered.insert(from, (vote, now_ms));
             let reply = notification(vote, ServerState::Looking, me.membership.text());
             out.push(Output::Notify { to: from, notification: reply });
