@@ -132,7 +132,12 @@ impl KeeperNode {
 type Fatal = Box<dyn Fn(String) + Send + Sync>;
 
 /// A server alone, with what its directory holds.
-fn alone(config: ServerConfig, storage: KeeperStorage, clock: Clock, fatal: Fatal) -> Result<KeeperParts, StartError> {
+pub(crate) fn alone(
+    config: ServerConfig,
+    storage: KeeperStorage,
+    clock: Clock,
+    fatal: Fatal,
+) -> Result<KeeperParts, StartError> {
     let began_us = clock.mono_us();
     let restored = storage.restore().map_err(StartError::new)?;
     let took_us = clock.mono_us().saturating_sub(began_us);

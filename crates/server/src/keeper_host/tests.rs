@@ -2,7 +2,6 @@
 
 use std::time::Instant as RealInstant;
 
-use ottla_base::random::Random;
 use ottla_base::sim_disk::{Call, ENOSPC, Fault, SimDisk};
 use ottla_keeper::keeper_server::ServerConfig;
 use ottla_keeper::proto::{CreateRequest, OPEN_ACL, PathWatchRequest, ReplyHeader};
@@ -11,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
 use super::*;
+use crate::keeper_node;
 
 /// Longer than anything takes that is expected to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,20 +27,10 @@ impl Bench {
     fn new(config: ServerConfig) -> Self {
         let disk = SimDisk::new(9);
         let storage = KeeperStorage::open(Arc::new(disk.clone()), StorageConfig::new("/zk")).expect("opens");
-        let clock = Clock::start();
-        let database = storage.restore().expect("a new one").database;
         let failed = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&failed);
-        let parts = KeeperParts {
-            server: Server::Alone(Box::new(KeeperServer::new(config, database, Random::new(1), clock.now()))),
-            journal: Journal::Alone(storage.log()),
-            first: Vec::new(),
-            patience: Patience::default(),
-            dynamic_files: None,
-            storage,
-            clock,
-            fatal: Box::new(move |why| told.lock().push(why)),
-        };
+        let fatal = Box::new(move |why| told.lock().push(why));
+        let parts = keeper_node::alone(config, storage, Clock::start(), fatal).expect("a new one");
         Self { host: KeeperHost::start(parts).expect("starts"), disk, failed }
     }
 
