@@ -24,18 +24,6 @@ def state(client, wanted, seconds=30):
     wait_for(lambda: client.client_state == wanted, seconds, f"a client that is {wanted}")
 
 
-@contextlib.contextmanager
-def content(hosts, **kwargs):
-    """A client that is content with a server that is cut off."""
-    client = kazoo.client.KazooClient(hosts=hosts, timeout=6, read_only=True, **kwargs)
-    client.start(30)
-    try:
-        yield client
-    finally:
-        client.stop()
-        client.close()
-
-
 def cut_off(e, seconds=30):
     """Only server 1 is left of three."""
     for sid in (2, 3):
@@ -58,7 +46,7 @@ def test_reads_without_a_leader(tmp_path, kinds):
         assert four_letters(e[1].port, "isro") == "rw"
         cut_off(e)
         one = f"127.0.0.1:{e[1].port}"
-        with content(one) as client, content(e.hosts) as anywhere:
+        with e.client(one, timeout=6, read_only=True) as client, e.client(timeout=6, read_only=True) as anywhere:
             state(client, KeeperState.CONNECTED_RO)
             state(anywhere, KeeperState.CONNECTED_RO)
             assert client.get("/n")[0] == b"old" and "n" in anywhere.get_children("/")
